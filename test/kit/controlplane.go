@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// Options say what a control plane is started with. The zero value is right for most suites.
+type Options struct {
+	// CRDs to install; nil means all that the kit knows.
+	CRDs []CRDs
+	// WithoutGarbageCollector leaves kube-controller-manager out, for suites that only ask the API server.
+	WithoutGarbageCollector bool
+	// Audit makes the API server write every write request to the file AuditLog.
+	Audit bool
+}
+
+// ControlPlane is a running Kubernetes API with garbage collection and without nodes.
+type ControlPlane struct {
+	// Config is an administrator's, without client-side rate limits.
+	Config *rest.Config
+	// Client reads and writes without a cache, as the administrator.
+	Client client.Client
+	// Scheme knows Kubernetes, Tekton, Knative Serving, Gateway API and our own kinds.
+	Scheme *runtime.Scheme
+	// Kubeconfig is the path of a file for the administrator.
+	Kubeconfig string
+	// AuditLog is the path of the audit log, one JSON document a line.
+	AuditLog string
+
+	dir      string
+	env      *envtest.Environment
+	programs map[string]string
+	mapper   meta.RESTMapper
+	worlds   atomic.Int64
+
+	mu        sync.Mutex
+	collector *process
+	mirror    *mirror
+}
+
+// Start starts a control plane. Stop it, also when the test fails.
+func Start(ctx context.Context, o Options) (*ControlPlane, error) {
+	ctrl.SetLogger(logr.Discard())
+	sweep()
+	programs, err := binaries(ctx, "etcd", "kube-apiserver", "kube-controller-manager")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", dirPrefix, os.Getpid()))
+	if err != nil {
+		return nil, err
+	}
+	cp := &ControlPlane{dir: dir, programs: programs, Scheme: newScheme()}
+	if err := cp.start(ctx, o); err != nil {
+		return nil, errors.Join(err, cp.Stop())
+	}
+	return cp, nil
+}
+
+func (cp *ControlPlane) start(ctx context.Context, o Options) error {
+	if o.CRDs == nil {
+		o.CRDs = []CRDs{OpenFunction, Tekton, Knative, GatewayAPI}
+	}
+	if err := cp.startAPIServer(o); err != nil {
+		return err
+	}
+	var err error
+	if cp.Client, err = client.New(cp.Config, client.Options{Scheme: cp.Scheme}); err != nil {
+		return err
+	}
+	http, err := rest.HTTPClientFor(cp.Config)
+	if err != nil {
+		return err
+	}
+	if cp.mapper, err = apiutil.NewDynamicRESTMapper(cp.Config, http); err != nil {
+		return err
+	}
+	if err := cp.install(ctx, o.CRDs...); err != nil {
+		return err
+	}
+	if o.WithoutGarbageCollector {
+		return nil
+	}
+	return cp.startCollector(ctx)
+}
+
+func (cp *ControlPlane) startAPIServer(o Options) error {
+	etcd := &envtest.Etcd{Path: cp.programs["etcd"], DataDir: filepath.Join(cp.dir, "etcd")}
+	server := &envtest.APIServer{Path: cp.programs["kube-apiserver"], CertDir: filepath.Join(cp.dir, "apiserver")}
+	for _, dir := range []string{etcd.DataDir, server.CertDir} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	server.SecureServing.Address = "127.0.0.1"
+	if o.Audit {
+		policy := filepath.Join(cp.dir, "audit-policy.yaml")
+		if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+			return err
+		}
+		cp.AuditLog = filepath.Join(cp.dir, "audit.log")
+		server.Configure().Set("audit-log-path", cp.AuditLog).Set("audit-policy-file", policy)
+	}
+	cp.env = &envtest.Environment{
+		ControlPlane:             envtest.ControlPlane{APIServer: server, Etcd: etcd, KubectlPath: cp.programs["kube-apiserver"]},
+		Scheme:                   cp.Scheme,
+		ControlPlaneStartTimeout: time.Minute,
+		ControlPlaneStopTimeout:  time.Minute,
+	}
+	config, err := cp.env.Start()
+	if err != nil {
+		return fmt.Errorf("starting etcd and kube-apiserver: %w", err)
+	}
+	cp.Config = config
+	cp.Config.QPS = -1
+	cp.Kubeconfig = filepath.Join(cp.dir, "kubeconfig")
+	return os.WriteFile(cp.Kubeconfig, cp.env.KubeConfig, 0o600)
+}
+
+// auditPolicy records who wrote what, once, when the request is over.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+  verbs: [create, update, patch, delete, deletecollection]
+- level: None
+`
+
+// startCollector runs those controllers of kube-controller-manager that every cluster has and that need no node.
+func (cp *ControlPlane) startCollector(ctx context.Context) error {
+	p, err := startProcess(cp.programs["kube-controller-manager"],
+		"--kubeconfig="+cp.Kubeconfig,
+		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller",
+		"--leader-elect=false", "--secure-port=0", "--bind-address=127.0.0.1",
+		"--use-service-account-credentials=false",
+		"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-gc-syncs=20",
+	)
+	if err != nil {
+		return fmt.Errorf("starting kube-controller-manager: %w", err)
+	}
+	cp.mu.Lock()
+	cp.collector = p
+	cp.mu.Unlock()
+	return nil
+}
+
+// Install adds definitions, as an administrator would, and waits until they are served.
+func (cp *ControlPlane) Install(ctx context.Context, sets ...CRDs) error {
+	if err := cp.install(ctx, sets...); err != nil {
+		return err
+	}
+	return cp.discoverAgain(ctx)
+}
+
+// Uninstall removes definitions with all their objects.
+func (cp *ControlPlane) Uninstall(ctx context.Context, sets ...CRDs) error {
+	crds, err := loadAll(ctx, sets)
+	if err != nil {
+		return err
+	}
+	for _, crd := range crds {
+		if err := client.IgnoreNotFound(cp.Client.Delete(ctx, crd)); err != nil {
+			return err
+		}
+	}
+	if err := poll(ctx, 20*time.Second, "the definitions to go", func() (bool, error) {
+		for _, crd := range crds {
+			err := cp.Client.Get(ctx, client.ObjectKeyFromObject(crd), &apiextensionsv1.CustomResourceDefinition{})
+			if client.IgnoreNotFound(err) != nil || err == nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}); err != nil {
+		return err
+	}
+	return cp.discoverAgain(ctx)
+}
+
+func (cp *ControlPlane) install(ctx context.Context, sets ...CRDs) error {
+	crds, err := loadAll(ctx, sets)
+	if err != nil {
+		return err
+	}
+	_, err = envtest.InstallCRDs(cp.Config, envtest.CRDInstallOptions{CRDs: crds, MaxTime: time.Minute, PollInterval: 50 * time.Millisecond})
+	return err
+}
+
+func loadAll(ctx context.Context, sets []CRDs) ([]*apiextensionsv1.CustomResourceDefinition, error) {
+	var crds []*apiextensionsv1.CustomResourceDefinition
+	for _, set := range sets {
+		more, err := set.load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		crds = append(crds, more...)
+	}
+	return crds, nil
+}
+
+// discoverAgain restarts what learns the served kinds only now and then, so that no test waits for it.
+func (cp *ControlPlane) discoverAgain(ctx context.Context) error {
+	cp.mu.Lock()
+	collector, mirror := cp.collector, cp.mirror
+	cp.mu.Unlock()
+	if mirror != nil {
+		if err := mirror.discover(ctx); err != nil {
+			return err
+		}
+	}
+	if collector == nil {
+		return nil
+	}
+	if err := collector.stop(); err != nil {
+		return err
+	}
+	return cp.startCollector(ctx)
+}
+
+// Stop ends every process that Start started and removes their files.
+func (cp *ControlPlane) Stop() error {
+	cp.mu.Lock()
+	collector, mirror := cp.collector, cp.mirror
+	cp.collector, cp.mirror = nil, nil
+	cp.mu.Unlock()
+	var errs []error
+	if mirror != nil {
+		mirror.stop()
+	}
+	if collector != nil {
+		errs = append(errs, collector.stop())
+	}
+	if cp.env != nil {
+		errs = append(errs, cp.env.Stop())
+	}
+	return errors.Join(append(errs, os.RemoveAll(cp.dir))...)
+}
+
+// poll asks every few milliseconds until done, and says what it waited for when the time is up.
+func poll(ctx context.Context, limit time.Duration, what string, done func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	var last error
+	for {
+		ok, err := done()
+		if ok && err == nil {
+			return nil
+		}
+		if err != nil {
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			return gaveUp(what, limit, last)
+		case <-tick.C:
+		}
+	}
+}
+
+func gaveUp(what string, limit time.Duration, last error) error {
+	text := strings.TrimSpace(fmt.Sprintf("waited %s for %s", limit, what))
+	if last != nil {
+		return fmt.Errorf("%s: %w", text, last)
+	}
+	return errors.New(text)
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+)
+
+// mirror holds a copy of every namespaced object of the control plane, fed by watches, so that a suite can look at
+// the whole world as often as it likes without asking the API server.
+type mirror struct {
+	discovery discovery.DiscoveryInterface
+	dynamic   dynamic.Interface
+
+	mu        sync.Mutex
+	informers map[schema.GroupVersionResource]*mirrored
+	changed   map[string]time.Time // namespace -> when anything in it changed last
+	watchers  []func(*unstructured.Unstructured)
+}
+
+type mirrored struct {
+	informer cache.SharedIndexInformer
+	stop     chan struct{}
+}
+
+// unmirrored are the kinds that say nothing about what our controllers did.
+var unmirrored = map[string]bool{
+	"events": true, "leases": true, "endpoints": true, "endpointslices": true, "bindings": true,
+}
+
+func newMirror(config *rest.Config) (*mirror, error) {
+	d, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	dyn, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &mirror{
+		discovery: d, dynamic: dyn,
+		informers: map[schema.GroupVersionResource]*mirrored{}, changed: map[string]time.Time{},
+	}, nil
+}
+
+// discover watches the kinds that are served now, and forgets those that are not.
+func (m *mirror) discover(ctx context.Context) error {
+	lists, err := m.discovery.ServerPreferredNamespacedResources()
+	if err != nil {
+		return fmt.Errorf("reading what the API server serves: %w", err)
+	}
+	served := map[schema.GroupVersionResource]bool{}
+	for _, list := range lists {
+		gv, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			return err
+		}
+		for _, r := range list.APIResources {
+			if slices.Contains(r.Verbs, "watch") && slices.Contains(r.Verbs, "list") && !unmirrored[r.Name] {
+				served[gv.WithResource(r.Name)] = true
+			}
+		}
+	}
+	var waitFor []cache.InformerSynced
+	m.mu.Lock()
+	for gvr, i := range m.informers {
+		if !served[gvr] {
+			close(i.stop)
+			delete(m.informers, gvr)
+		}
+	}
+	for gvr := range served {
+		if m.informers[gvr] == nil {
+			waitFor = append(waitFor, m.watch(gvr))
+		}
+	}
+	m.mu.Unlock()
+	if !cache.WaitForCacheSync(ctx.Done(), waitFor...) {
+		return fmt.Errorf("the watches of the test kit did not begin: %w", ctx.Err())
+	}
+	return nil
+}
+
+// watch starts to copy one kind; the caller holds the lock.
+func (m *mirror) watch(gvr schema.GroupVersionResource) cache.InformerSynced {
+	informer := dynamicinformer.NewFilteredDynamicInformer(m.dynamic, gvr, "", 0,
+		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}, nil).Informer()
+	registration, _ := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(o any) { m.saw(o, true) },
+		UpdateFunc: func(_, o any) { m.saw(o, true) },
+		DeleteFunc: func(o any) { m.saw(o, false) },
+	})
+	i := &mirrored{informer: informer, stop: make(chan struct{})}
+	m.informers[gvr] = i
+	go informer.Run(i.stop)
+	return registration.HasSynced
+}
+
+func (m *mirror) saw(o any, exists bool) {
+	if gone, ok := o.(cache.DeletedFinalStateUnknown); ok {
+		o = gone.Obj
+	}
+	object, ok := o.(*unstructured.Unstructured)
+	if !ok {
+		return
+	}
+	m.mu.Lock()
+	m.changed[object.GetNamespace()] = time.Now()
+	watchers := m.watchers
+	m.mu.Unlock()
+	if exists {
+		for _, watcher := range watchers {
+			watcher(object)
+		}
+	}
+}
+
+// onChange calls f with each object that exists now or changes later; f must not block or change it.
+func (m *mirror) onChange(f func(*unstructured.Unstructured)) {
+	m.mu.Lock()
+	m.watchers = append(slices.Clone(m.watchers), f)
+	m.mu.Unlock()
+	for _, object := range m.objects("") {
+		f(object)
+	}
+}
+
+// objects are all objects of a namespace, or of all, in a stable order. They are shared: copy before changing.
+func (m *mirror) objects(namespace string) []*unstructured.Unstructured {
+	m.mu.Lock()
+	informers := make([]cache.SharedIndexInformer, 0, len(m.informers))
+	for _, i := range m.informers {
+		informers = append(informers, i.informer)
+	}
+	m.mu.Unlock()
+	var objects []*unstructured.Unstructured
+	for _, informer := range informers {
+		var found []any
+		if namespace == "" {
+			found = informer.GetStore().List()
+		} else {
+			found, _ = informer.GetIndexer().ByIndex(cache.NamespaceIndex, namespace)
+		}
+		for _, o := range found {
+			objects = append(objects, o.(*unstructured.Unstructured))
+		}
+	}
+	slices.SortFunc(objects, func(a, b *unstructured.Unstructured) int { return strings.Compare(id(a), id(b)) })
+	return objects
+}
+
+// get is the copy of one object, or nil.
+func (m *mirror) get(namespace, kind, name string) *unstructured.Unstructured {
+	for _, o := range m.objects(namespace) {
+		if o.GetKind() == kind && o.GetName() == name {
+			return o
+		}
+	}
+	return nil
+}
+
+// quietSince is when anything in the namespace changed last.
+func (m *mirror) quietSince(namespace string) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.changed[namespace]
+}
+
+func (m *mirror) stop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for gvr, i := range m.informers {
+		close(i.stop)
+		delete(m.informers, gvr)
+	}
+}
+
+// id names an object within its namespace, as a person would: "Serving.core.openfunction.io/hello".
+func id(o *unstructured.Unstructured) string {
+	gvk := o.GroupVersionKind()
+	return strings.TrimSuffix(gvk.Kind+"."+gvk.Group, ".") + "/" + o.GetName()
+}
