@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1beta2
+
+import (
+	shipwrightv1beta1 "github.com/shipwright-io/build/pkg/apis/build/v1beta1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// BuildImpl says how an image is made from source. A Function has it as spec.build; a Builder has it in its spec.
+type BuildImpl struct {
+	// builder is the image that builds: a Cloud Native Buildpacks builder, or the tool image of another strategy.
+	// Either builder or dockerfile is needed, except with taskRef.
+	// Example: openfunction/builder-go:latest
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Builder *string `json:"builder,omitempty"`
+
+	// builderCredentials names a Secret of type kubernetes.io/dockerconfigjson to pull the builder image with.
+	// +optional
+	BuilderCredentials *corev1.LocalObjectReference `json:"builderCredentials,omitempty"`
+
+	// shipwright chooses the build strategy by its established name, and gives it parameters.
+	// +optional
+	Shipwright *ShipwrightEngine `json:"shipwright,omitempty"`
+
+	// taskRef names a Tekton Task of your own in the same namespace that does the build in place of a strategy.
+	// +optional
+	TaskRef *TaskRef `json:"taskRef,omitempty"`
+
+	// env are environment variables of the build, by name. Buildpacks read their settings from here.
+	// Example: FUNC_NAME: HelloWorld
+	// +optional
+	// +kubebuilder:validation:MaxProperties=1024
+	Env map[string]string `json:"env,omitempty"`
+
+	// srcRepo is where the source comes from: a git repository or an image that holds it.
+	// Exactly one of srcRepo and source is needed.
+	// +optional
+	SrcRepo *GitRepo `json:"srcRepo,omitempty"`
+
+	// source is source code written in the object itself. Exactly one of srcRepo and source is needed.
+	// +optional
+	Source *Source `json:"source,omitempty"`
+
+	// dockerfile is the path of the Dockerfile, relative to the source folder. Setting it builds with that Dockerfile.
+	// Example: Dockerfile
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Dockerfile *string `json:"dockerfile,omitempty"`
+
+	// cache is where layers are kept between builds: Registry (default) keeps them in an image beside the output
+	// image, None keeps nothing.
+	// +optional
+	// +kubebuilder:default=Registry
+	Cache BuildCache `json:"cache,omitempty"`
+
+	// timeout is how long the whole build may take, counted from the creation of the Builder. Default: no limit.
+	// Example: 10m
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+
+	// successfulBuildsHistoryLimit is how many succeeded Builders are kept, default 0. The Builder of the current
+	// spec is always kept.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000
+	SuccessfulBuildsHistoryLimit *int32 `json:"successfulBuildsHistoryLimit,omitempty"`
+
+	// failedBuildsHistoryLimit is how many failed, timed out and canceled Builders are kept, default 1. The Builder
+	// of the current spec is always kept.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000
+	FailedBuildsHistoryLimit *int32 `json:"failedBuildsHistoryLimit,omitempty"`
+
+	// builderMaxAge is how long a finished Builder is kept, whatever the history limits say. Default 0: for ever.
+	// Example: 72h
+	// +optional
+	BuilderMaxAge *metav1.Duration `json:"builderMaxAge,omitempty"`
+}
+
+// BuildCache is where layers are kept between builds.
+// +kubebuilder:validation:Enum=Registry;None
+type BuildCache string
+
+const (
+	// RegistryBuildCache keeps layers in an image beside the output image.
+	RegistryBuildCache BuildCache = "Registry"
+	// NoBuildCache keeps nothing between builds.
+	NoBuildCache BuildCache = "None"
+)
+
+// ShipwrightEngine chooses the build strategy by its established name, and gives it parameters.
+type ShipwrightEngine struct {
+	// strategy names the build strategy. Default: buildpacks, or dockerfile when build.dockerfile is set.
+	// +optional
+	Strategy *Strategy `json:"strategy,omitempty"`
+
+	// params are parameters of the strategy, by name, at most 64.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Params []shipwrightv1beta1.ParamValue `json:"params,omitempty"`
+
+	// timeout is accepted as before and not acted on; use build.timeout.
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+}
+
+// Strategy names a build strategy.
+type Strategy struct {
+	// name is the strategy: openfunction (buildpacks), buildah, kaniko or ko.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// kind is BuildStrategy or ClusterBuildStrategy.
+	// +optional
+	// +kubebuilder:validation:Enum=BuildStrategy;ClusterBuildStrategy
+	Kind *string `json:"kind,omitempty"`
+}
+
+// TaskRef names a Tekton Task.
+type TaskRef struct {
+	// name is the name of the Task.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// GitRepo is where source comes from: a git repository, or an image that holds the source.
+type GitRepo struct {
+	// url is the git repository, over https, http, ssh or git. Either url or bundleContainer is needed.
+	// Example: https://github.com/OpenFunction/samples.git
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	URL string `json:"url,omitempty"`
+
+	// bundleContainer is an image that holds the source.
+	// +optional
+	BundleContainer *BundleContainer `json:"bundleContainer,omitempty"`
+
+	// revision is the branch, tag or commit. Default: the repository's default branch.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Revision *string `json:"revision,omitempty"`
+
+	// sourceSubPath is the folder inside the repository that holds the function. Default: the top folder.
+	// Example: functions/knative/hello-world-go
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	SourceSubPath *string `json:"sourceSubPath,omitempty"`
+
+	// credentials names a Secret for the repository (kubernetes.io/basic-auth or kubernetes.io/ssh-auth) or for the
+	// bundle (kubernetes.io/dockerconfigjson).
+	// +optional
+	Credentials *corev1.LocalObjectReference `json:"credentials,omitempty"`
+}
+
+// BundleContainer is an image that holds source.
+type BundleContainer struct {
+	// image is the image reference. Example: registry.example.com/team/hello-source:main
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image"`
+}
+
+// Source is source code written in the object itself.
+type Source struct {
+	// inline maps a file name to its content: at most 64 files and 512 KiB together. Names are relative paths
+	// without . or .. parts.
+	// Example: main.go: "package hello ..."
+	// +required
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=64
+	Inline map[string]string `json:"inline"`
+}
+
+// BuilderState is what a user asks of a build that exists.
+// +kubebuilder:validation:Enum=Cancelled
+type BuilderState string
+
+// BuilderStateCancelled asks to stop the build.
+const BuilderStateCancelled BuilderState = "Cancelled"
+
+// BuilderSpec is one build: its source, how it is built and the image it makes. Only state may be changed later.
+type BuilderSpec struct {
+	BuildImpl `json:",inline"`
+
+	// image is the image the build pushes. Example: registry.example.com/team/hello:v1
+	// +required
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image"`
+
+	// imageCredentials names a Secret of type kubernetes.io/dockerconfigjson to push the image with.
+	// +optional
+	ImageCredentials *corev1.LocalObjectReference `json:"imageCredentials,omitempty"`
+
+	// state may be set to Cancelled to stop the build.
+	// +optional
+	State BuilderState `json:"state,omitempty"`
+}
+
+// BuilderStatus is how the build goes and what it made.
+type BuilderStatus struct {
+	// observedGeneration is the metadata.generation this status speaks about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are the standard conditions: Ready, and while true Reconciling, Stalled and Unsupported.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// phase is Build once the build was taken up.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Phase string `json:"phase,omitempty"`
+
+	// state is where the build stands: Building, Succeeded, Failed, Timeout or Canceled. Empty means not started.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	State string `json:"state,omitempty"`
+
+	// reason is the cause of the state in one word.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Reason string `json:"reason,omitempty"`
+
+	// message is the cause of the state in a sentence.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32768
+	Message string `json:"message,omitempty"`
+
+	// buildDuration is how long the build took.
+	// +optional
+	BuildDuration *metav1.Duration `json:"buildDuration,omitempty"`
+
+	// resourceRef names the objects that do the build, by kind.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	ResourceRef map[string]string `json:"resourceRef,omitempty"`
+
+	// output is the image that was made.
+	// +optional
+	Output *BuilderOutput `json:"output,omitempty"`
+
+	// sources are the sources that were built: the commit, or the digest of the bundle.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Sources []SourceResult `json:"sources,omitempty"`
+
+	// failure says which step failed and what it printed last.
+	// +optional
+	Failure *BuildFailure `json:"failure,omitempty"`
+}
+
+// BuilderOutput is an image a build made.
+type BuilderOutput struct {
+	// digest is the digest of the image. Example: sha256:7d86...
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Digest string `json:"digest,omitempty"`
+
+	// size is the compressed size of the image in bytes.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Size int64 `json:"size,omitempty"`
+}
+
+// BuildFailure says which step of a build failed and what it printed last.
+type BuildFailure struct {
+	// step is the name of the step that failed. Example: fetch
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Step string `json:"step,omitempty"`
+
+	// exitCode is the exit code of that step.
+	// +optional
+	ExitCode int32 `json:"exitCode,omitempty"`
+
+	// log is the end of what that step printed, at most 4096 bytes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	Log string `json:"log,omitempty"`
+}
+
+// SourceResult identifies a source that was built.
+type SourceResult struct {
+	// name is the name of the source, default when there is only one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// git identifies the commit of a git source.
+	// +optional
+	Git *GitSourceResult `json:"git,omitempty"`
+
+	// bundle identifies the image of a bundle source.
+	// +optional
+	Bundle *BundleSourceResult `json:"bundle,omitempty"`
+}
+
+// GitSourceResult identifies a commit.
+type GitSourceResult struct {
+	// commitSha is the full hash of the commit.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	CommitSha string `json:"commitSha,omitempty"`
+
+	// commitAuthor is the author of the commit.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	CommitAuthor string `json:"commitAuthor,omitempty"`
+
+	// branchName is the branch, when the revision was one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	BranchName string `json:"branchName,omitempty"`
+}
+
+// BundleSourceResult identifies the image of a bundle source.
+type BundleSourceResult struct {
+	// digest is the digest of the image.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Digest string `json:"digest,omitempty"`
+}
+
+// Builder is one build of an image from source. A Function makes one for each spec it builds; it also works alone.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:storageversion
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=fb,categories=openfunction
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.reason`
+// +kubebuilder:printcolumn:name="BuildDuration",type=string,JSONPath=`.status.buildDuration`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Digest",type=string,priority=1,JSONPath=`.status.output.digest`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type Builder struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is the build: its source, how it is built and the image it makes. Only state may be changed later.
+	// +required
+	Spec BuilderSpec `json:"spec"`
+
+	// status is how the build goes and what it made.
+	// +optional
+	Status BuilderStatus `json:"status,omitempty"`
+}
+
+// BuilderList is a list of Builders.
+//
+// +kubebuilder:object:root=true
+type BuilderList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Builder `json:"items"`
+}

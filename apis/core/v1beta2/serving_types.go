@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1beta2
+
+import (
+	daprv1alpha1 "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ServingImpl says how a function image runs. A Function has it as spec.serving; a Serving has it in its spec.
+type ServingImpl struct {
+	// triggers say what calls the function. Without triggers.dapr the function is called over HTTP on port 8080.
+	// +optional
+	Triggers *Triggers `json:"triggers,omitempty"`
+
+	// scaleOptions say how many copies of the function run, and by what measure.
+	// +optional
+	ScaleOptions *ScaleOptions `json:"scaleOptions,omitempty"`
+
+	// outputs are the Dapr components the function sends data to, at most 64.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Outputs []Output `json:"outputs,omitempty"`
+
+	// bindings are Dapr binding components made for this function, by the name the function knows them under.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	Bindings map[string]*daprv1alpha1.ComponentSpec `json:"bindings,omitempty"`
+
+	// pubsub are Dapr pub/sub components made for this function, by the name the function knows them under.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	Pubsub map[string]*daprv1alpha1.ComponentSpec `json:"pubsub,omitempty"`
+
+	// states are Dapr state stores the function uses, by name.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	States map[string]*State `json:"states,omitempty"`
+
+	// params are environment variables of the function container, by name.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=1024
+	Params map[string]string `json:"params,omitempty"`
+
+	// labels are added to the workload and its pods. They win over the platform's own.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=256
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// annotations are added to the workload and its pods. They win over the platform's own.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=256
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// template is the pod the function runs in, as in a Deployment. The container named function is the function: its
+	// image is set by the platform; a container of that name is added when there is none.
+	// +optional
+	Template *corev1.PodSpec `json:"template,omitempty"`
+
+	// timeout is how long the function may take to become Running before the Serving is marked Timeout. Default: no
+	// limit. It is not a limit for requests; that is triggers.http.requestTimeout.
+	// Example: 5m
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+
+	// hooks are functions-framework plugins that run before and after the function.
+	// +optional
+	Hooks *Hooks `json:"hooks,omitempty"`
+
+	// tracing makes the functions framework send traces.
+	// +optional
+	Tracing *TracingConfig `json:"tracing,omitempty"`
+
+	// workloadType is the kind of workload an event-driven function runs as: Deployment (default), StatefulSet or Job.
+	// +optional
+	WorkloadType WorkloadType `json:"workloadType,omitempty"`
+}
+
+// WorkloadType is the kind of workload an event-driven function runs as.
+// +kubebuilder:validation:Enum="";Deployment;StatefulSet;Job
+type WorkloadType string
+
+const (
+	// WorkloadTypeDeployment runs the function as a Deployment.
+	WorkloadTypeDeployment WorkloadType = "Deployment"
+	// WorkloadTypeStatefulSet runs the function as a StatefulSet.
+	WorkloadTypeStatefulSet WorkloadType = "StatefulSet"
+	// WorkloadTypeJob runs the function as a Job.
+	WorkloadTypeJob WorkloadType = "Job"
+)
+
+// ServingSpec is how one version of a function runs.
+type ServingSpec struct {
+	ServingImpl `json:",inline"`
+
+	// version is the function's version, default latest. It must be a valid label value of at most 63 characters.
+	// +optional
+	// +kubebuilder:default=latest
+	// +kubebuilder:validation:MaxLength=63
+	Version *string `json:"version,omitempty"`
+
+	// image is the function image to run. Example: registry.example.com/team/hello@sha256:7d86...
+	// +required
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image"`
+
+	// imageCredentials names a Secret of type kubernetes.io/dockerconfigjson to pull the image with.
+	// +optional
+	ImageCredentials *corev1.LocalObjectReference `json:"imageCredentials,omitempty"`
+}
+
+// ServingStatus is how the function runs.
+type ServingStatus struct {
+	// observedGeneration is the metadata.generation this status speaks about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are the standard conditions: Ready, and while true Reconciling, Stalled and Unsupported.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// phase is Serving once the Serving was taken up.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Phase string `json:"phase,omitempty"`
+
+	// state is where the Serving stands: Starting, Running, Failed, Timeout or UnknownRuntime. Empty means not started.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	State string `json:"state,omitempty"`
+
+	// reason is the cause of the state in one word.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Reason string `json:"reason,omitempty"`
+
+	// message is the cause of the state in a sentence.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32768
+	Message string `json:"message,omitempty"`
+
+	// resourceRef names the objects that run the function, by kind.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	ResourceRef map[string]string `json:"resourceRef,omitempty"`
+
+	// url is the name of the Service that reaches the function. (It was always a name and never a URL.)
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Service string `json:"url,omitempty"`
+
+	// addresses are the URLs the engine gives the function.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Addresses []FunctionAddress `json:"addresses,omitempty"`
+}
+
+// Serving is how one function runs now. A Function has one of the same name; it also works alone.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:storageversion
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=sv,categories=openfunction
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Image",type=string,priority=1,JSONPath=`.spec.image`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type Serving struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is how the function runs.
+	// +required
+	Spec ServingSpec `json:"spec"`
+
+	// status is how it goes.
+	// +optional
+	Status ServingStatus `json:"status,omitempty"`
+}
+
+// ServingList is a list of Servings.
+//
+// +kubebuilder:object:root=true
+type ServingList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Serving `json:"items"`
+}
