@@ -9,11 +9,15 @@ import (
 )
 
 // FunctionSpec says what image to build, and how to run it.
+//
+// +kubebuilder:validation:XValidation:rule=`has(self.build) || has(self.serving)`,message=`build or serving must be set; add build to make an image from source, serving to run it, or both`,fieldPath=`.serving`,reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule=`!has(self.build) || !has(self.imageCredentials) || self.imageCredentials.name != ''`,message=`imageCredentials.name must not be empty; name the Secret the build pushes with, or leave imageCredentials out`,fieldPath=`.imageCredentials.name`,reason=FieldValueRequired
 type FunctionSpec struct {
 	// workloadRuntime is the runtime the function is made for: OCIContainer (default) or WasmEdge, in any case.
 	// +optional
 	// +kubebuilder:default=OCIContainer
 	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule=`self == '' || self.lowerAscii() in ['ocicontainer', 'wasmedge']`,message=`workloadRuntime must be OCIContainer or WasmEdge; leave it out for OCIContainer`
 	WorkloadRuntime string `json:"workloadRuntime,omitempty"`
 
 	// version is the function's version, default latest. It becomes the label app.kubernetes.io/version and is told
@@ -22,12 +26,14 @@ type FunctionSpec struct {
 	// +optional
 	// +kubebuilder:default=latest
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')`,message=`version must be a valid label value: letters, digits, - _ and . inside; write it like v1.0.0`
 	Version *string `json:"version,omitempty"`
 
 	// image is the image the build pushes, and the image that is served when there is no build.
 	// Example: registry.example.com/team/hello:v1
 	// +required
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^(([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*|\\[[0-9a-fA-F:]+\\])(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{32,})?$')`,message=`image must be an image reference; write it like registry.example.com/team/hello:v1`
 	Image string `json:"image"`
 
 	// imageCredentials names a Secret of type kubernetes.io/dockerconfigjson in the Function's namespace. The build
@@ -211,6 +217,9 @@ type Revision struct {
 // +kubebuilder:printcolumn:name="URL",type=string,priority=1,JSONPath=`.status.addresses[?(@.type=="External")].value`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message=`metadata.name must be at most 63 characters, because it becomes a label and a host name; choose a shorter name`
+// +kubebuilder:validation:XValidation:rule=`!has(self.spec.serving) || !self.metadata.name.contains('.')`,message=`metadata.name must not contain a dot when the function is served, because it becomes a host name; use - in place of .`
+// +kubebuilder:validation:XValidation:rule=`!has(self.spec.serving) || (has(self.spec.serving.triggers) && has(self.spec.serving.triggers.dapr) && self.spec.serving.triggers.dapr.size() > 0 && !has(self.spec.serving.triggers.http)) || self.metadata.name.matches('^[a-z]')`,message=`metadata.name must begin with a letter when the function answers HTTP, because it becomes the name of a Service; choose a name like fn-1`
 type Function struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

@@ -9,6 +9,13 @@ import (
 )
 
 // ServingImpl says how a function image runs. A Function has it as spec.serving; a Serving has it in its spec.
+//
+// +kubebuilder:validation:XValidation:rule=`!has(self.pubsub) || !has(self.triggers) || !has(self.triggers.dapr) || self.triggers.dapr.all(t, !(t.name in self.pubsub) || (has(t.topic) && t.topic != ''))`,message=`a trigger of a pub/sub component needs a topic; set topic in each entry of triggers.dapr that names a component of pubsub`,fieldPath=`.triggers.dapr`
+// +kubebuilder:validation:XValidation:rule=`!has(self.pubsub) || !has(self.outputs) || self.outputs.all(o, has(o.dapr) ? (!(o.dapr.name in self.pubsub) || (has(o.dapr.topic) && o.dapr.topic != '')) : (!has(o.component) || !(o.component in self.pubsub) || (has(o.topic) && o.topic != '')))`,message=`an output to a pub/sub component needs a topic; set topic in each entry of outputs that names a component of pubsub`,fieldPath=`.outputs`
+// +kubebuilder:validation:XValidation:rule=`!has(self.bindings) || !has(self.pubsub) || !self.bindings.exists(n, n in self.pubsub)`,message=`a component must not be declared in both bindings and pubsub; rename one of them`,fieldPath=`.pubsub`
+// +kubebuilder:validation:XValidation:rule=`!has(self.bindings) || !has(self.states) || !self.bindings.exists(n, n in self.states)`,message=`a component must not be declared in both bindings and states; rename one of them`,fieldPath=`.states`
+// +kubebuilder:validation:XValidation:rule=`!has(self.pubsub) || !has(self.states) || !self.pubsub.exists(n, n in self.states)`,message=`a component must not be declared in both pubsub and states; rename one of them`,fieldPath=`.states`
+// +kubebuilder:validation:XValidation:rule=`!has(self.triggers) || !has(self.triggers.http) || !has(self.triggers.http.engine) || self.triggers.http.engine != 'knative' || !has(self.scaleOptions) || !has(self.scaleOptions.keda) || !has(self.scaleOptions.keda.httpScaledObject)`,message=`engine knative does not use scaleOptions.keda.httpScaledObject; set engine to keda, or remove httpScaledObject`,fieldPath=`.triggers.http.engine`
 type ServingImpl struct {
 	// triggers say what calls the function. Without triggers.dapr the function is called over HTTP on port 8080.
 	// +optional
@@ -63,6 +70,7 @@ type ServingImpl struct {
 	// limit. It is not a limit for requests; that is triggers.http.requestTimeout.
 	// Example: 5m
 	// +optional
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[+]?(0|([0-9]+([.][0-9]*)?(ns|us|µs|μs|ms|s|m|h))+)$') && duration(self) >= duration('0s')`,message=`timeout must be a duration that is not negative; write it like 5m`
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
 	// hooks are functions-framework plugins that run before and after the function.
@@ -99,11 +107,13 @@ type ServingSpec struct {
 	// +optional
 	// +kubebuilder:default=latest
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')`,message=`version must be a valid label value: letters, digits, - _ and . inside; write it like v1.0.0`
 	Version *string `json:"version,omitempty"`
 
 	// image is the function image to run. Example: registry.example.com/team/hello@sha256:7d86...
 	// +required
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^(([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*|\\[[0-9a-fA-F:]+\\])(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{32,})?$')`,message=`image must be an image reference; write it like registry.example.com/team/hello:v1`
 	Image string `json:"image"`
 
 	// imageCredentials names a Secret of type kubernetes.io/dockerconfigjson to pull the image with.
@@ -175,6 +185,9 @@ type ServingStatus struct {
 // +kubebuilder:printcolumn:name="Image",type=string,priority=1,JSONPath=`.spec.image`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message=`metadata.name must be at most 63 characters, because it becomes a label and a host name; choose a shorter name`
+// +kubebuilder:validation:XValidation:rule=`!self.metadata.name.contains('.')`,message=`metadata.name must not contain a dot when the function is served, because it becomes a host name; use - in place of .`
+// +kubebuilder:validation:XValidation:rule=`(has(self.spec.triggers) && has(self.spec.triggers.dapr) && self.spec.triggers.dapr.size() > 0 && !has(self.spec.triggers.http)) || self.metadata.name.matches('^[a-z]')`,message=`metadata.name must begin with a letter when the function answers HTTP, because it becomes the name of a Service; choose a name like fn-1`
 type Serving struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

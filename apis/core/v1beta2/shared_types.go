@@ -69,6 +69,7 @@ type Triggers struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule=`self.all(a, self.exists_one(b, b.name == a.name && (has(b.topic) ? b.topic : '') == (has(a.topic) ? a.topic : '')))`,message=`triggers.dapr must not name the same component and topic twice; remove one of the entries`
 	Dapr []DaprTrigger `json:"dapr,omitempty"`
 
 	// inputs are Dapr components the function reads from when it is called, at most 64.
@@ -94,6 +95,7 @@ type HTTPTrigger struct {
 	// port is the port the function listens on, 1 to 65535, default 8080. It may be quoted.
 	// +optional
 	// +kubebuilder:default=8080
+	// +kubebuilder:validation:XValidation:rule=`type(self) == int ? (self >= 0 && self <= 65535) : (self.matches('^[0-9]{1,5}$') && int(self) <= 65535)`,message=`port must be a number from 1 to 65535; leave it out for 8080`
 	Port *intstr.IntOrString `json:"port,omitempty"`
 
 	// engine serves the requests: knative or keda. Default knative, or keda when scaleOptions.keda.httpScaledObject
@@ -108,6 +110,7 @@ type HTTPTrigger struct {
 	// requestTimeout is the longest one request may take. Default: what the engine allows (Knative: 5m).
 	// Example: 30s
 	// +optional
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[+]?(0|([0-9]+([.][0-9]*)?(ns|us|µs|μs|ms|s|m|h))+)$') && duration(self) > duration('0s')`,message=`requestTimeout must be a duration above 0; write it like 30s`
 	RequestTimeout *metav1.Duration `json:"requestTimeout,omitempty"`
 
 	// inputs are Dapr components the function reads from when it is called; the same as triggers.inputs.
@@ -152,6 +155,8 @@ type GatewayRef struct {
 }
 
 // DaprTrigger makes the events of one Dapr component call the function.
+//
+// +kubebuilder:validation:XValidation:rule=`!has(self.type) || !self.type.startsWith('pubsub.') || (has(self.topic) && self.topic != '')`,message=`a trigger of type pubsub needs a topic; set topic`,fieldPath=`.topic`,reason=FieldValueRequired
 type DaprTrigger struct {
 	// name is a key of bindings or pubsub, or the name of a Component that exists.
 	// +required
@@ -162,6 +167,7 @@ type DaprTrigger struct {
 	// type is the Dapr type of the component. Default: looked up by name. Example: bindings.kafka
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^(bindings?|pubsub|state)[.].+$')`,message=`type must be a Dapr component type; write it like bindings.kafka, pubsub.redis or state.redis`
 	Type string `json:"type,omitempty"`
 
 	// topic is the topic to subscribe to; needed for a pub/sub component.
@@ -176,6 +182,10 @@ type DaprTrigger struct {
 }
 
 // Input is a Dapr component the function reads from. It is written either as dapr or as name, type and topic.
+//
+// +kubebuilder:validation:XValidation:rule=`has(self.dapr) != (has(self.name) && self.name != '')`,message=`exactly one of dapr and name must be set; write dapr with a name inside, or name with type and topic beside it`
+// +kubebuilder:validation:XValidation:rule=`!has(self.dapr) || (!has(self.type) && !has(self.topic))`,message=`type and topic belong inside dapr when dapr is set; move them there`
+// +kubebuilder:validation:XValidation:rule=`!has(self.type) || !self.type.startsWith('pubsub.') || (has(self.topic) && self.topic != '')`,message=`an input of type pubsub needs a topic; set topic`,fieldPath=`.topic`,reason=FieldValueRequired
 type Input struct {
 	// dapr is the component.
 	// +optional
@@ -189,6 +199,7 @@ type Input struct {
 	// type is the Dapr type of the component. Default: looked up by name. Example: state.redis
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^(bindings?|pubsub|state)[.].+$')`,message=`type must be a Dapr component type; write it like bindings.kafka, pubsub.redis or state.redis`
 	Type string `json:"type,omitempty"`
 
 	// topic is the topic of a pub/sub component.
@@ -198,6 +209,8 @@ type Input struct {
 }
 
 // DaprInput is a Dapr component the function reads from.
+//
+// +kubebuilder:validation:XValidation:rule=`!has(self.type) || !self.type.startsWith('pubsub.') || (has(self.topic) && self.topic != '')`,message=`an input of type pubsub needs a topic; set topic`,fieldPath=`.topic`,reason=FieldValueRequired
 type DaprInput struct {
 	// name is a key of bindings, pubsub or states, or the name of a Component that exists.
 	// +required
@@ -208,6 +221,7 @@ type DaprInput struct {
 	// type is the Dapr type of the component. Default: looked up by name. Example: state.redis
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^(bindings?|pubsub|state)[.].+$')`,message=`type must be a Dapr component type; write it like bindings.kafka, pubsub.redis or state.redis`
 	Type string `json:"type,omitempty"`
 
 	// topic is the topic of a pub/sub component.
@@ -218,6 +232,10 @@ type DaprInput struct {
 
 // Output is a Dapr component the function sends data to. It is written either as dapr, or as name, component, topic,
 // params and operation.
+//
+// +kubebuilder:validation:XValidation:rule=`has(self.dapr) != (has(self.name) || has(self.component))`,message=`exactly one of dapr and name with component must be set; write dapr with a name inside, or name and component`
+// +kubebuilder:validation:XValidation:rule=`has(self.dapr) || (has(self.name) && self.name != '' && has(self.component) && self.component != '')`,message=`name and component must both be set when dapr is not; add the one that is missing`,fieldPath=`.component`,reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule=`!has(self.dapr) || (!has(self.topic) && !has(self.params) && !has(self.operation))`,message=`topic, params and operation belong inside dapr when dapr is set; move them there (params are called metadata there)`
 type Output struct {
 	// dapr is the component.
 	// +optional
@@ -250,6 +268,8 @@ type Output struct {
 }
 
 // DaprOutput is a Dapr component the function sends data to.
+//
+// +kubebuilder:validation:XValidation:rule=`!has(self.type) || !self.type.startsWith('pubsub.') || (has(self.topic) && self.topic != '')`,message=`an output of type pubsub needs a topic; set topic`,fieldPath=`.topic`,reason=FieldValueRequired
 type DaprOutput struct {
 	// name is a key of bindings or pubsub, or the name of a Component that exists.
 	// +required
@@ -260,6 +280,7 @@ type DaprOutput struct {
 	// type is the Dapr type of the component. Default: looked up by name. Example: pubsub.redis
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^(bindings?|pubsub|state)[.].+$')`,message=`type must be a Dapr component type; write it like bindings.kafka, pubsub.redis or state.redis`
 	Type string `json:"type,omitempty"`
 
 	// topic is the topic to publish to; needed for a pub/sub component.
@@ -291,6 +312,8 @@ type State struct {
 }
 
 // ScaleOptions say how many copies of a function run, and by what measure.
+//
+// +kubebuilder:validation:XValidation:rule=`(has(self.minReplicas) ? self.minReplicas : 0) <= (has(self.maxReplicas) ? self.maxReplicas : 10)`,message=`minReplicas must not be greater than maxReplicas (10 when left out); lower minReplicas or raise maxReplicas`,fieldPath=`.minReplicas`
 type ScaleOptions struct {
 	// minReplicas is the least number of copies, default 0: the function stops when nobody calls it.
 	// +optional
@@ -322,6 +345,8 @@ type ScaleOptions struct {
 }
 
 // KedaScaleOptions are the options of functions that KEDA scales.
+//
+// +kubebuilder:validation:XValidation:rule=`[has(self.scaledObject), has(self.scaledJob), has(self.httpScaledObject)].filter(x, x).size() <= 1`,message=`at most one of scaledObject, scaledJob and httpScaledObject may be set; keep the one that fits the function and remove the others`
 type KedaScaleOptions struct {
 	// scaledObject are options for a Deployment or StatefulSet.
 	// +optional
@@ -339,10 +364,14 @@ type KedaScaleOptions struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:XValidation:rule=`self.all(t, t.metadata.size() > 0)`,message=`metadata of each KEDA trigger must not be empty; add the settings of its type, such as lagThreshold for kafka`
+	// +kubebuilder:validation:XValidation:rule=`self.all(a, !has(a.name) || a.name == '' || self.exists_one(b, has(b.name) && b.name == a.name))`,message=`names of KEDA triggers must differ; rename one of them`
 	Triggers []kedav1alpha1.ScaleTriggers `json:"triggers,omitempty"`
 }
 
 // KedaScaledObject are the options of a KEDA ScaledObject.
+//
+// +kubebuilder:validation:XValidation:rule=`!has(self.minReplicaCount) || self.minReplicaCount <= (has(self.maxReplicaCount) ? self.maxReplicaCount : 100)`,message=`minReplicaCount must not be greater than maxReplicaCount (100 when left out); lower minReplicaCount or raise maxReplicaCount`,fieldPath=`.minReplicaCount`
 type KedaScaledObject struct {
 	// pollingInterval is how often KEDA looks at the triggers, in seconds. Default: KEDA's, 30.
 	// +optional
@@ -368,10 +397,20 @@ type KedaScaledObject struct {
 
 	// advanced are KEDA's advanced options, as in a ScaledObject.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleUp.?stabilizationWindowSeconds.orValue(0) >= 0 && self.?horizontalPodAutoscalerConfig.?behavior.?scaleUp.?stabilizationWindowSeconds.orValue(0) <= 3600`,message=`stabilizationWindowSeconds of scaleUp must be from 0 to 3600; choose a value in between`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleUp.stabilizationWindowSeconds`
+	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleUp.?selectPolicy.orValue('Max') in ['Max', 'Min', 'Disabled']`,message=`selectPolicy of scaleUp must be Max, Min or Disabled; choose one of them`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleUp.selectPolicy`
+	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleUp.?policies.orValue([]).all(p, p.type in ['Pods', 'Percent'])`,message=`type of each policy of scaleUp must be Pods or Percent; choose one of them`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleUp.policies`
+	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleUp.?policies.orValue([]).all(p, p.periodSeconds >= 0)`,message=`periodSeconds of each policy of scaleUp must not be negative; write it like 15`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleUp.policies`
+	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleDown.?stabilizationWindowSeconds.orValue(0) >= 0 && self.?horizontalPodAutoscalerConfig.?behavior.?scaleDown.?stabilizationWindowSeconds.orValue(0) <= 3600`,message=`stabilizationWindowSeconds of scaleDown must be from 0 to 3600; choose a value in between`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleDown.stabilizationWindowSeconds`
+	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleDown.?selectPolicy.orValue('Max') in ['Max', 'Min', 'Disabled']`,message=`selectPolicy of scaleDown must be Max, Min or Disabled; choose one of them`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleDown.selectPolicy`
+	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleDown.?policies.orValue([]).all(p, p.type in ['Pods', 'Percent'])`,message=`type of each policy of scaleDown must be Pods or Percent; choose one of them`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleDown.policies`
+	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleDown.?policies.orValue([]).all(p, p.periodSeconds >= 0)`,message=`periodSeconds of each policy of scaleDown must not be negative; write it like 15`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleDown.policies`
 	Advanced *kedav1alpha1.AdvancedConfig `json:"advanced,omitempty"`
 
 	// fallback is how many copies run when a trigger cannot be read, as in a ScaledObject.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule=`self.failureThreshold >= 1`,message=`failureThreshold must be at least 1; write it like 3`,fieldPath=`.failureThreshold`
+	// +kubebuilder:validation:XValidation:rule=`self.replicas >= 0`,message=`replicas must not be negative; write 0 or more`,fieldPath=`.replicas`
 	Fallback *kedav1alpha1.Fallback `json:"fallback,omitempty"`
 }
 
@@ -380,6 +419,7 @@ type KedaScaledJob struct {
 	// restartPolicy is the restart policy of the Job's pods: OnFailure (default) or Never.
 	// +optional
 	// +kubebuilder:default=OnFailure
+	// +kubebuilder:validation:XValidation:rule=`self in ['OnFailure', 'Never']`,message=`restartPolicy must be OnFailure or Never, because a Job has to end; leave it out for OnFailure`
 	RestartPolicy *corev1.RestartPolicy `json:"restartPolicy,omitempty"`
 
 	// pollingInterval is how often KEDA looks at the triggers, in seconds. Default: KEDA's, 30.
@@ -399,10 +439,15 @@ type KedaScaledJob struct {
 
 	// scalingStrategy is how KEDA counts the Jobs it starts, as in a ScaledJob.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule=`!has(self.strategy) || self.strategy != 'custom' || (has(self.customScalingQueueLengthDeduction) && has(self.customScalingRunningJobPercentage))`,message=`strategy custom needs customScalingQueueLengthDeduction and customScalingRunningJobPercentage; set both, or choose another strategy`,fieldPath=`.strategy`
+	// +kubebuilder:validation:XValidation:rule=`!has(self.customScalingQueueLengthDeduction) || self.customScalingQueueLengthDeduction >= 0`,message=`customScalingQueueLengthDeduction must not be negative; write 0 or more`,fieldPath=`.customScalingQueueLengthDeduction`
+	// +kubebuilder:validation:XValidation:rule=`!has(self.customScalingRunningJobPercentage) || self.customScalingRunningJobPercentage.matches('^[0-9]+([.][0-9]+)?[ ]*%$')`,message=`customScalingRunningJobPercentage must be a percentage; write it like 50%`,fieldPath=`.customScalingRunningJobPercentage`
 	ScalingStrategy *kedav1alpha1.ScalingStrategy `json:"scalingStrategy,omitempty"`
 }
 
 // HTTPScaledObject are the options of the KEDA HTTP add-on.
+//
+// +kubebuilder:validation:XValidation:rule=`!has(self.minReplicaCount) || self.minReplicaCount <= (has(self.maxReplicaCount) ? self.maxReplicaCount : 100)`,message=`minReplicaCount must not be greater than maxReplicaCount (100 when left out); lower minReplicaCount or raise maxReplicaCount`,fieldPath=`.minReplicaCount`
 type HTTPScaledObject struct {
 	// targetPendingRequests is the number of pending requests one copy should have, default 100.
 	// +optional

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1beta2
+
+// Condition types. Ready, Reconciling and Stalled follow kstatus; the others are the parts that Ready sums up.
+const (
+	// ReadyCondition is True while the object's current spec is fully carried out. All kinds have it.
+	ReadyCondition = "Ready"
+	// ReconcilingCondition exists, and is True, while the object is on its way without the user. All kinds.
+	ReconcilingCondition = "Reconciling"
+	// StalledCondition exists, and is True, while the object cannot go on until the user acts. All kinds.
+	StalledCondition = "Stalled"
+	// UnsupportedCondition exists, and is True, while the spec has fields that are accepted but not acted on by this
+	// release. Its message lists them. Functions, Builders and Servings.
+	UnsupportedCondition = "Unsupported"
+	// BuiltCondition is True when the current source was built into an image. Functions with spec.build.
+	BuiltCondition = "Built"
+	// ServedCondition is True when the current image and settings serve. Functions with spec.serving.
+	ServedCondition = "Served"
+	// RoutedCondition is True when the function has an address. Functions with an HTTP trigger.
+	RoutedCondition = "Routed"
+)
+
+// Reasons of conditions and of the established status fields.
+const (
+	// ReadyReason: everything is done.
+	ReadyReason = "Ready"
+	// FieldsNotActedOnReason: Unsupported; the message lists the fields.
+	FieldsNotActedOnReason = "FieldsNotActedOn"
+	// InvalidSpecReason: a value that admission could not judge is wrong; the message names field and fix.
+	InvalidSpecReason = "InvalidSpec"
+	// NameTakenReason: an object of somebody else has the name of a child.
+	NameTakenReason = "NameTaken"
+	// ProviderNotInstalledReason: an engine's CRDs are missing; the message says how to install it.
+	ProviderNotInstalledReason = "ProviderNotInstalled"
+	// RefusedReason: the API server or an engine's webhook refused an object; the message is its own.
+	RefusedReason = "Refused"
+	// RunNotAvailableReason: no run of this release serves such a function.
+	RunNotAvailableReason = "RunNotAvailable"
+
+	// BuildPendingReason: the build is about to begin.
+	BuildPendingReason = "BuildPending"
+	// BuildingReason: the build is at work.
+	BuildingReason = "Building"
+	// BuildSucceededReason: the image was pushed.
+	BuildSucceededReason = "BuildSucceeded"
+	// BuildFailedReason: a step of the build failed; status.failure has the step and the end of its log.
+	BuildFailedReason = "BuildFailed"
+	// BuildTimeoutReason: the build took longer than build.timeout.
+	BuildTimeoutReason = "BuildTimeout"
+	// BuildCanceledReason: the build was cancelled.
+	BuildCanceledReason = "BuildCanceled"
+	// SecretNotFoundReason: the Secret of build.srcRepo.credentials, imageCredentials or builderCredentials does not exist.
+	SecretNotFoundReason = "SecretNotFound"
+
+	// StartingReason: the current version is starting.
+	StartingReason = "Starting"
+	// RunningReason: the current version serves, scaled to zero or not.
+	RunningReason = "Running"
+	// FailedReason: the current version does not serve; used when the engine gives no reason of its own.
+	FailedReason = "Failed"
+	// ImagePullFailedReason: the node cannot pull the image.
+	ImagePullFailedReason = "ImagePullFailed"
+	// ContainerCrashedReason: the container keeps exiting.
+	ContainerCrashedReason = "ContainerCrashed"
+	// ContainerConfigReason: the container cannot be created, often for a missing ConfigMap or Secret.
+	ContainerConfigReason = "ContainerConfigError"
+	// WaitingForImageReason: serving waits for the build.
+	WaitingForImageReason = "WaitingForImage"
+
+	// AddressedReason: the function has an address.
+	AddressedReason = "Addressed"
+	// NoAddressReason: the engine has not given an address yet.
+	NoAddressReason = "NoAddress"
+)
+
+// Labels and annotations.
+const (
+	// FunctionLabel names the Function a Builder belongs to.
+	FunctionLabel = "openfunction.io/function"
+	// BuilderLabel names the Builder that an object belongs to.
+	BuilderLabel = "openfunction.io/builder"
+	// ServingLabel names the Serving that an object belongs to.
+	ServingLabel = "openfunction.io/serving"
+	// ManagedLabel marks what this project made.
+	ManagedLabel = "openfunction.io/managed"
+	// RebuildAnnotation on a Function builds the unchanged source again whenever its value changes.
+	RebuildAnnotation = "openfunction.io/rebuild"
+)

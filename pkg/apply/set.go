@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/openfunction/openfunction/pkg/names"
+	"github.com/openfunction/openfunction/pkg/problem"
+)
+
+// AppliedAnnotation holds the hash of what was last applied to a child. It shows that a field was taken out of the wanted
+// object, which a comparison with the live one cannot.
+const AppliedAnnotation = "openfunction.io/applied"
+
+// Set applies and prunes the children of one owner.
+type Set struct {
+	// Client reads from a cache and writes.
+	Client client.Client
+	// Live reads past the cache. It is asked before a child is created, so that a name in use is seen.
+	Live client.Reader
+	// Owner is the object the children belong to.
+	Owner client.Object
+	// FieldOwner is the manager the fields are applied under, e.g. "openfunction-core/serving".
+	FieldOwner string
+}
+
+// Apply brings one child to the wanted state and returns it as it is afterwards, its status included. It writes only when
+// the child is absent, when the wanted object is another than the one last applied, or when somebody changed a field of it.
+func (s Set) Apply(ctx context.Context, wanted client.Object) (client.Object, error) {
+	kind, err := apiutil.GVKForObject(wanted, s.Client.Scheme())
+	if err != nil {
+		return nil, fmt.Errorf("finding the kind of a child: %w", err)
+	}
+	desired, err := s.applied(kind, wanted)
+	if err != nil {
+		return nil, err
+	}
+	live, found, err := s.live(ctx, wanted)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s %s: %w", kind.Kind, klog.KObj(wanted), err)
+	}
+	if found && !Owns(s.Owner, live) {
+		return nil, problem.Stalled(NameTaken, "%s %q exists and belongs to somebody else; delete or rename it, or rename this object",
+			kind.Kind, wanted.GetName())
+	}
+	if found {
+		same, err := unchanged(desired, live)
+		if err != nil || same {
+			return live, err
+		}
+	}
+	options := []client.ApplyOption{client.FieldOwner(s.FieldOwner)}
+	if found {
+		options = append(options, client.ForceOwnership)
+	}
+	if err := s.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), options...); err != nil {
+		return nil, fmt.Errorf("applying %s %s: %w", kind.Kind, klog.KObj(wanted), err)
+	}
+	log.FromContext(ctx).Info("Applied", "kind", kind.Kind, "object", klog.KObj(wanted))
+	after := wanted.DeepCopyObject().(client.Object)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(desired.Object, after); err != nil {
+		return nil, fmt.Errorf("reading back %s %s: %w", kind.Kind, klog.KObj(wanted), err)
+	}
+	return after, nil
+}
+
+// Delete removes a child of the owner. A child that is gone, going, or somebody else's is left alone.
+func (s Set) Delete(ctx context.Context, child client.Object) error {
+	if !Owns(s.Owner, child) || !child.GetDeletionTimestamp().IsZero() {
+		return nil
+	}
+	uid := child.GetUID()
+	err := s.Client.Delete(ctx, child, client.Preconditions{UID: &uid}, client.PropagationPolicy("Background"))
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("deleting %s: %w", klog.KObj(child), err)
+	}
+	log.FromContext(ctx).Info("Pruned", "kind", fmt.Sprintf("%T", child), "object", klog.KObj(child))
+	return nil
+}
+
+// applied returns the wanted object as it is sent: with owner and hash, and without what only the server writes.
+func (s Set) applied(kind schema.GroupVersionKind, wanted client.Object) (*unstructured.Unstructured, error) {
+	owned := wanted.DeepCopyObject().(client.Object)
+	if err := controllerutil.SetControllerReference(s.Owner, owned, s.Client.Scheme()); err != nil {
+		return nil, fmt.Errorf("setting the owner of %s %s: %w", kind.Kind, klog.KObj(wanted), err)
+	}
+	tree, err := tree(owned)
+	if err != nil {
+		return nil, err
+	}
+	delete(tree, "status")
+	desired := &unstructured.Unstructured{Object: tree}
+	desired.SetGroupVersionKind(kind)
+	hash, err := names.Hash(tree)
+	if err != nil {
+		return nil, err
+	}
+	annotations := desired.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[AppliedAnnotation] = hash
+	desired.SetAnnotations(annotations)
+	return desired, nil
+}
+
+// live reads the child from the cache, and past it when the cache knows none.
+func (s Set) live(ctx context.Context, wanted client.Object) (client.Object, bool, error) {
+	live := wanted.DeepCopyObject().(client.Object)
+	key := client.ObjectKeyFromObject(wanted)
+	for _, reader := range []client.Reader{s.Client, s.Live} {
+		err := reader.Get(ctx, key, live)
+		if err == nil {
+			return live, true, nil
+		}
+		if !apierrors.IsNotFound(err) {
+			return nil, false, err
+		}
+	}
+	return nil, false, nil
+}
+
+// unchanged tells whether applying desired to live would change nothing.
+func unchanged(desired *unstructured.Unstructured, live client.Object) (bool, error) {
+	if live.GetAnnotations()[AppliedAnnotation] != desired.GetAnnotations()[AppliedAnnotation] {
+		return false, nil
+	}
+	have, err := tree(live)
+	if err != nil {
+		return false, err
+	}
+	want := desired.DeepCopy().Object
+	delete(want, "apiVersion")
+	delete(want, "kind")
+	return contains(have, want), nil
+}
+
+// tree returns an object as JSON values without nulls.
+func tree(object client.Object) (map[string]any, error) {
+	canonical, err := names.Canonical(object)
+	if err != nil {
+		return nil, err
+	}
+	var tree map[string]any
+	if err := json.Unmarshal(canonical, &tree); err != nil {
+		return nil, fmt.Errorf("decoding %s: %w", klog.KObj(object), err)
+	}
+	return tree, nil
+}
+
+// listKeys are the fields by which the entries of Kubernetes lists are told apart, in the order they are tried.
+var listKeys = []string{"name", "uid", "containerPort", "mountPath", "key"}
+
+// contains tells whether want is part of have: every field of want has the same value in have. Entries of a list that have a
+// key are matched by it, whatever their order; other lists must be equal.
+func contains(have, want any) bool {
+	switch want := want.(type) {
+	case map[string]any:
+		have, ok := have.(map[string]any)
+		if !ok {
+			return len(want) == 0
+		}
+		for field, value := range want {
+			if !contains(have[field], value) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		have, _ := have.([]any)
+		if key := keyOf(want); key != "" {
+			return containsKeyed(have, want, key)
+		}
+		if len(have) != len(want) {
+			return false
+		}
+		for i := range want {
+			if !contains(have[i], want[i]) {
+				return false
+			}
+		}
+		return true
+	default:
+		return have == want
+	}
+}
+
+func keyOf(list []any) string {
+	for _, key := range listKeys {
+		if len(list) > 0 && everyHas(list, key) {
+			return key
+		}
+	}
+	return ""
+}
+
+func everyHas(list []any, key string) bool {
+	for _, entry := range list {
+		fields, ok := entry.(map[string]any)
+		if !ok || fields[key] == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func containsKeyed(have, want []any, key string) bool {
+	byKey := make(map[any]any, len(have))
+	for _, entry := range have {
+		if fields, ok := entry.(map[string]any); ok {
+			byKey[fields[key]] = entry
+		}
+	}
+	for _, entry := range want {
+		if !contains(byKey[entry.(map[string]any)[key]], entry) {
+			return false
+		}
+	}
+	return true
+}

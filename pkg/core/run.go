@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+)
+
+// ServingRun turns a Serving into the objects that serve it, and reads their health back.
+type ServingRun interface {
+	// Name is the stable identifier shown to users, e.g. "knative".
+	Name() string
+	// Needs lists the kinds that must be installed before Desired may be applied, and how to install them.
+	Needs() Provider
+	// Desired returns every object the Serving owns under this run. Equal inputs give equal bytes.
+	Desired(in Input) ([]client.Object, error)
+	// Health judges the live objects. A missing object is Starting, never an error.
+	Health(live Live) Health
+}
+
+// Addresser is a ServingRun whose objects answer requests.
+type Addresser interface {
+	// Addresses returns where the live objects can be reached; none before an engine has given them an address.
+	Addresses(live Live) []corev1beta2.FunctionAddress
+}
+
+// BuildRun turns a Builder into the objects that carry out one build, and reads the outcome back.
+type BuildRun interface {
+	// Name is the stable identifier shown to users, e.g. "tekton".
+	Name() string
+	// Needs lists the kinds that must be installed before Desired may be applied, and how to install them.
+	Needs() Provider
+	// Desired returns the objects of the build; they are created once and not changed afterwards.
+	Desired(in BuildInput) ([]client.Object, error)
+}
+
+// Provider is an engine this project drives but does not install.
+type Provider struct {
+	// Title is the engine's name as users know it, e.g. "Knative Serving".
+	Title string
+	// Kinds are the kinds that its CRDs must define.
+	Kinds []schema.GroupVersionKind
+	// Install is the command or page that installs it.
+	Install string
+}
+
+// Input is everything a ServingRun may depend on.
+type Input struct {
+	// Serving is what to serve; a run does not change it.
+	Serving *corev1beta2.Serving
+	// ClusterDomain is the DNS suffix of Services, e.g. "cluster.local".
+	ClusterDomain string
+}
+
+// Live is what was read of the objects a run asked for.
+type Live struct {
+	// Objects are the live objects in the order of Desired; one that is absent is left out.
+	Objects []client.Object
+	// Pods are the pods of the Serving.
+	Pods []corev1.Pod
+	// ClusterDomain is the DNS suffix of Services.
+	ClusterDomain string
+}
+
+// Find returns the first live object of the type P.
+func Find[P client.Object](live Live) (P, bool) {
+	for _, object := range live.Objects {
+		if found, ok := object.(P); ok {
+			return found, true
+		}
+	}
+	var none P
+	return none, false
+}
+
+// Phase is how far a Serving has come.
+type Phase string
+
+const (
+	// Starting means that the current version does not serve yet and may do so without the user.
+	Starting Phase = "Starting"
+	// Running means that the current version serves, scaled to zero or not.
+	Running Phase = "Running"
+	// Failed means that the current version will not serve until the user acts.
+	Failed Phase = "Failed"
+)
+
+// Health is the judgement of a run about its live objects.
+type Health struct {
+	// Phase is how far the current version has come.
+	Phase Phase
+	// Reason is a CamelCase word for a machine.
+	Reason string
+	// Message is a sentence for the user; it says what to look at next when Phase is Failed.
+	Message string
+	// Observed tells that the engine has looked at the current version at least once.
+	Observed bool
+	// Serving names an older version that still answers while the current one does not; empty when there is none.
+	Serving string
+}
+
+// BuildInput is everything a BuildRun may depend on.
+type BuildInput struct {
+	// Builder is what to build; a run does not change it.
+	Builder *corev1beta2.Builder
+	// Settings are the operator's.
+	Settings BuildSettings
+}
+
+// BuildSettings are the operator's settings for builds.
+type BuildSettings struct {
+	// FetcherImage brings the source into the build and reports its result (cmd/fetcher).
+	FetcherImage string
+	// DockerfileImage runs the dockerfile strategy: a kaniko executor.
+	DockerfileImage string
+	// InsecureRegistries are registry hosts that are spoken to over plain HTTP.
+	InsecureRegistries []string
+	// GoProxy is the Go module proxy builds use unless the user names another.
+	GoProxy string
+}
+
+// BuildPhase is how far a build has come.
+type BuildPhase string
+
+const (
+	// BuildRunning means that the build is waiting or at work.
+	BuildRunning BuildPhase = "Building"
+	// BuildSucceeded means that the image was pushed.
+	BuildSucceeded BuildPhase = "Succeeded"
+	// BuildFailed means that a step of the build failed.
+	BuildFailed BuildPhase = "Failed"
+	// BuildTimedOut means that the build took longer than build.timeout.
+	BuildTimedOut BuildPhase = "Timeout"
+	// BuildCanceled means that the build was cancelled, by a newer source or by its user.
+	BuildCanceled BuildPhase = "Canceled"
+)
+
+// BuildResult is the outcome of a build so far.
+type BuildResult struct {
+	// Phase is how far the build has come.
+	Phase BuildPhase
+	// Reason is a CamelCase word for a machine.
+	Reason string
+	// Message is a sentence for the user.
+	Message string
+	// Digest is the pushed image's digest, e.g. "sha256:…"; only with BuildSucceeded.
+	Digest string
+	// Size is the pushed image's compressed size in bytes, 0 when unknown.
+	Size int64
+	// Source is where the built code came from; nil for inline source.
+	Source *corev1beta2.SourceResult
+	// FailedStep is the step that failed, and Pod and Container hold its log; only with BuildFailed.
+	FailedStep, Pod, Container string
+	// ExitCode is the failed step's.
+	ExitCode int32
+	// Duration is how long the build took, from its creation to its end; zero while it runs.
+	Duration time.Duration
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package knative
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"knative.dev/pkg/apis"
+	"knative.dev/serving/pkg/apis/serving"
+	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/core/serving/podspec"
+)
+
+// Health follows the Ready condition of the Knative Service. What the pods of the newest revision say comes first, because
+// Knative repeats it only after its progress deadline.
+func (Run) Health(live core.Live) core.Health {
+	service, found := core.Find[*kservingv1.Service](live)
+	if !found || service.Status.ObservedGeneration != service.Generation {
+		return core.Health{Phase: core.Starting, Reason: corev1beta2.StartingReason, Message: "Knative has not looked at this version yet"}
+	}
+	ready := service.Status.GetCondition(apis.ConditionReady)
+	if ready.IsTrue() {
+		return core.Health{Phase: core.Running, Reason: corev1beta2.RunningReason, Message: "Knative serves this version", Observed: true}
+	}
+	health := core.Health{Phase: core.Starting, Reason: corev1beta2.StartingReason, Message: "Knative is starting this version",
+		Observed: true, Serving: older(service)}
+	if reason, message, broken := podspec.Trouble(newestPods(service, live.Pods)); broken {
+		health.Phase, health.Reason, health.Message = core.Failed, reason, message
+	} else if ready.IsFalse() {
+		health.Phase, health.Reason, health.Message = core.Failed, reasonOf(ready), ready.Message
+	} else if ready != nil && ready.Message != "" {
+		health.Message = "Knative is starting this version: " + ready.Message
+	}
+	if health.Phase == core.Failed && health.Serving != "" {
+		health.Message = fmt.Sprintf("%s; the previous version keeps serving", health.Message)
+	}
+	return health
+}
+
+func reasonOf(condition *apis.Condition) string {
+	if condition.Reason == "" {
+		return corev1beta2.FailedReason
+	}
+	return condition.Reason
+}
+
+// older names the revision that answers while the newest one does not.
+func older(service *kservingv1.Service) string {
+	if ready := service.Status.LatestReadyRevisionName; ready != service.Status.LatestCreatedRevisionName {
+		return ready
+	}
+	return ""
+}
+
+func newestPods(service *kservingv1.Service, pods []corev1.Pod) []corev1.Pod {
+	return slices.DeleteFunc(slices.Clone(pods), func(pod corev1.Pod) bool {
+		return pod.Labels[serving.RevisionLabelKey] != service.Status.LatestCreatedRevisionName
+	})
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package knative
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
+	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/core"
+)
+
+// Run is the ServingRun on Knative Serving.
+type Run struct{}
+
+var (
+	_ core.ServingRun = Run{}
+	_ core.Addresser  = Run{}
+)
+
+// Name returns "knative".
+func (Run) Name() string { return "knative" }
+
+// Needs returns Knative Serving.
+func (Run) Needs() core.Provider {
+	return core.Provider{
+		Title:   "Knative Serving",
+		Kinds:   []schema.GroupVersionKind{kservingv1.SchemeGroupVersion.WithKind("Service")},
+		Install: "kubectl apply -f https://github.com/knative/serving/releases/download/knative-v1.20.0/serving-crds.yaml -f https://github.com/knative/serving/releases/download/knative-v1.20.0/serving-core.yaml",
+	}
+}
+
+// Desired returns the Knative Service.
+func (Run) Desired(in core.Input) ([]client.Object, error) {
+	service, err := service(in)
+	if err != nil {
+		return nil, err
+	}
+	return []client.Object{service}, nil
+}
+
+// Addresses returns the address inside the cluster and, where Knative gives one, the one outside.
+func (Run) Addresses(live core.Live) []corev1beta2.FunctionAddress {
+	service, found := core.Find[*kservingv1.Service](live)
+	if !found {
+		return nil
+	}
+	var addresses []corev1beta2.FunctionAddress
+	if inside := service.Status.Address; inside != nil && inside.URL != nil {
+		addresses = append(addresses, corev1beta2.FunctionAddress{Type: ptr.To(corev1beta2.InternalAddressType), Value: inside.URL.String()})
+	}
+	if url := service.Status.URL; url != nil && !strings.HasSuffix(url.Host, ".svc."+live.ClusterDomain) {
+		addresses = append(addresses, corev1beta2.FunctionAddress{Type: ptr.To(corev1beta2.ExternalAddressType), Value: url.String()})
+	}
+	return addresses
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package podspec
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+)
+
+// Trouble finds what keeps pods from serving that will not pass without the user: an image that cannot be pulled, a container
+// that cannot be made or that keeps exiting. The message is the same for every pod in the same trouble.
+func Trouble(pods []corev1.Pod) (reason, message string, found bool) {
+	for i := range pods {
+		statuses := append(append([]corev1.ContainerStatus{}, pods[i].Status.InitContainerStatuses...), pods[i].Status.ContainerStatuses...)
+		for _, status := range statuses {
+			if reason, message, found := containerTrouble(status); found {
+				return reason, message, true
+			}
+		}
+	}
+	return "", "", false
+}
+
+func containerTrouble(status corev1.ContainerStatus) (reason, message string, found bool) {
+	if waiting := status.State.Waiting; waiting != nil {
+		switch waiting.Reason {
+		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable":
+			return corev1beta2.ImagePullFailedReason, fmt.Sprintf(
+				"The image %s cannot be pulled; check that it exists and that imageCredentials names a Secret that may read it", status.Image), true
+		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+			return corev1beta2.ContainerConfigReason, fmt.Sprintf("Container %q cannot be created: %s", status.Name, waiting.Message), true
+		}
+	}
+	if last := lastExit(status); last != nil && !status.Ready && last.ExitCode != 0 {
+		return corev1beta2.ContainerCrashedReason, fmt.Sprintf(
+			"Container %q exits with code %d soon after its start; its log says why (kubectl logs -c %s --previous)", status.Name, last.ExitCode, status.Name), true
+	}
+	return "", "", false
+}
+
+// lastExit is how the container ended before, whether it has been started again or not.
+func lastExit(status corev1.ContainerStatus) *corev1.ContainerStateTerminated {
+	if status.State.Terminated != nil {
+		return status.State.Terminated
+	}
+	return status.LastTerminationState.Terminated
+}

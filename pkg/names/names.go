@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package names
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+const (
+	// MaxLength is the longest DNS label (RFC 1123, section 2.1).
+	MaxLength = 63
+	// hashLength is how many hexadecimal digits tell two names or specs apart.
+	hashLength = 10
+)
+
+// Child returns "<parent>-<suffix>" when it fits into MaxLength, and otherwise the parent cut short, a hash of the whole
+// parent, and the suffix. The suffix is kept whole and must be shorter than 52 characters.
+func Child(parent, suffix string) string {
+	if name := parent + "-" + suffix; len(name) <= MaxLength {
+		return name
+	}
+	room := MaxLength - hashLength - len(suffix) - 2
+	head := strings.TrimRight(parent[:min(len(parent), room)], "-.")
+	return head + "-" + digest([]byte(parent)) + "-" + suffix
+}
+
+// Hashed returns "<parent>-<hash>" in which the hash covers the canonical JSON of value.
+func Hashed(parent string, value any) (string, error) {
+	hash, err := Hash(value)
+	if err != nil {
+		return "", err
+	}
+	return Child(parent, hash), nil
+}
+
+// Hash returns the first ten hexadecimal digits of the SHA-256 of the canonical JSON of value: keys sorted, nulls and
+// absent fields alike. Two specs that mean the same therefore have the same hash, whatever order a user wrote them in.
+func Hash(value any) (string, error) {
+	canonical, err := Canonical(value)
+	if err != nil {
+		return "", err
+	}
+	return digest(canonical), nil
+}
+
+// Canonical returns the JSON of value with sorted keys and without nulls.
+func Canonical(value any) ([]byte, error) {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a value to hash: %w", err)
+	}
+	var tree any
+	if err := json.Unmarshal(raw, &tree); err != nil {
+		return nil, fmt.Errorf("decoding a value to hash: %w", err)
+	}
+	return json.Marshal(withoutNulls(tree))
+}
+
+func withoutNulls(tree any) any {
+	switch node := tree.(type) {
+	case map[string]any:
+		for key, value := range node {
+			if value == nil {
+				delete(node, key)
+				continue
+			}
+			node[key] = withoutNulls(value)
+		}
+	case []any:
+		for i := range node {
+			node[i] = withoutNulls(node[i])
+		}
+	}
+	return tree
+}
+
+// Label returns value as a label value: at most 63 characters of [A-Za-z0-9._-], beginning and ending with a letter or
+// digit. A value that had to be changed ends in a hash of the original, so that two values never become one.
+func Label(value string) string {
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_':
+			return r
+		default:
+			return '-'
+		}
+	}, value)
+	clean = strings.Trim(clean, "-._")
+	if clean == value && len(clean) <= MaxLength {
+		return clean
+	}
+	head := strings.TrimRight(clean[:min(len(clean), MaxLength-hashLength-1)], "-._")
+	if head == "" {
+		return digest([]byte(value))
+	}
+	return head + "-" + digest([]byte(value))
+}
+
+func digest(of []byte) string {
+	sum := sha256.Sum256(of)
+	return hex.EncodeToString(sum[:])[:hashLength]
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openfunction/openfunction/pkg/problem"
+)
+
+// The condition types every object has (kstatus).
+const (
+	Ready       = "Ready"
+	Reconciling = "Reconciling"
+	Stalled     = "Stalled"
+)
+
+// conflictDelay is how long a reconciler waits for its cache after it lost a race.
+const conflictDelay = 50 * time.Millisecond
+
+// Object is an object whose status has conditions.
+type Object interface {
+	client.Object
+	// GetConditions returns the conditions of the status, to be changed in place.
+	GetConditions() *[]metav1.Condition
+	// SetObservedGeneration records which generation of the spec the status speaks of.
+	SetObservedGeneration(generation int64)
+}
+
+// Report is the status of one object during one call of its reconciler.
+type Report struct {
+	object Object
+	before Object
+}
+
+// Begin remembers the status of object as it was read.
+func Begin(object Object) *Report {
+	return &Report{object: object, before: object.DeepCopyObject().(Object)}
+}
+
+// Finish turns err into conditions and patches the status if it changed. The result and error it returns are those for
+// controller-runtime: a Stalled or Waiting error has become a condition and is no error any more; a conflict asks for
+// another call soon; any other error is returned as it is and leaves the status alone, since it will pass.
+func (r *Report) Finish(ctx context.Context, c client.Client, res ctrl.Result, err error) (ctrl.Result, error) {
+	if stalled, ok := problem.AsStalled(err); ok {
+		MarkStalled(r.object, stalled.Reason, stalled.Message)
+		res, err = ctrl.Result{}, nil
+	} else if waiting, ok := problem.AsWaiting(err); ok {
+		MarkReconciling(r.object, waiting.Reason, waiting.Message)
+		res, err = ctrl.Result{RequeueAfter: waiting.Recheck}, nil
+	}
+	if err != nil {
+		return quiet(err)
+	}
+	r.object.SetObservedGeneration(r.object.GetGeneration())
+	for i := range *r.object.GetConditions() {
+		(*r.object.GetConditions())[i].ObservedGeneration = r.object.GetGeneration()
+	}
+	if apiequality.Semantic.DeepEqual(r.before, r.object) {
+		return res, nil
+	}
+	if err := c.Status().Patch(ctx, r.object.DeepCopyObject().(Object), client.MergeFrom(r.before)); err != nil {
+		if apierrors.IsNotFound(err) {
+			return ctrl.Result{}, nil
+		}
+		return quiet(fmt.Errorf("writing the status: %w", err))
+	}
+	return res, nil
+}
+
+// quiet hides lost races, which end by themselves, from the log and from the error count.
+func quiet(err error) (ctrl.Result, error) {
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: conflictDelay}, nil
+	}
+	return ctrl.Result{}, err
+}
+
+// Before returns the condition as it was before this call, or an empty one.
+func (r *Report) Before(conditionType string) metav1.Condition {
+	return find(r.before, conditionType)
+}
+
+// Became tells whether this call changed the condition's status or reason, and returns the new condition.
+func (r *Report) Became(conditionType string) (metav1.Condition, bool) {
+	was, is := find(r.before, conditionType), find(r.object, conditionType)
+	return is, is.Type != "" && (was.Status != is.Status || was.Reason != is.Reason)
+}
+
+func find(object Object, conditionType string) metav1.Condition {
+	if condition := meta.FindStatusCondition(*object.GetConditions(), conditionType); condition != nil {
+		return *condition
+	}
+	return metav1.Condition{}
+}
