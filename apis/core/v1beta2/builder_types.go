@@ -10,7 +10,7 @@ import (
 
 // BuildImpl says how an image is made from source. A Function has it as spec.build; a Builder has it in its spec.
 //
-// +kubebuilder:validation:XValidation:rule=`(has(self.builder) && self.builder != '') || (has(self.dockerfile) && self.dockerfile != '') || has(self.taskRef)`,message=`builder, dockerfile or taskRef must be set; name a builder image such as openfunction/builder-go:latest, or the path of a Dockerfile`,fieldPath=`.builder`,reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule=`(has(self.builder) && self.builder != "") || (has(self.dockerfile) && self.dockerfile != "") || has(self.taskRef)`,message=`builder, dockerfile or taskRef must be set; name a builder image such as openfunction/builder-go:latest, or the path of a Dockerfile`,fieldPath=`.builder`,reason=FieldValueRequired
 // +kubebuilder:validation:XValidation:rule=`has(self.srcRepo) || has(self.source)`,message=`srcRepo or source must be set; give a repository in srcRepo, or the files in source.inline`,fieldPath=`.srcRepo`,reason=FieldValueRequired
 // +kubebuilder:validation:XValidation:rule=`!(has(self.srcRepo) && has(self.source))`,message=`srcRepo and source must not both be set; remove one of them`,fieldPath=`.source`,reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule=`!(has(self.taskRef) && has(self.dockerfile))`,message=`taskRef and dockerfile must not both be set; a Task of your own builds in its own way, so remove one of them`,fieldPath=`.taskRef`,reason=FieldValueForbidden
@@ -21,7 +21,7 @@ type BuildImpl struct {
 	// Example: openfunction/builder-go:latest
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^(([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*|\\[[0-9a-fA-F:]+\\])(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{32,})?$')`,message=`builder must be an image reference; write it like registry.example.com/team/hello:v1`
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^(([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*|\\[[0-9a-fA-F:]+\\])(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{32,})?$')`,message=`builder must be an image reference; write it like registry.example.com/team/hello:v1`
 	Builder *string `json:"builder,omitempty"`
 
 	// builderCredentials names a Secret of type kubernetes.io/dockerconfigjson to pull the builder image with.
@@ -147,13 +147,13 @@ type TaskRef struct {
 
 // GitRepo is where source comes from: a git repository, or an image that holds the source.
 //
-// +kubebuilder:validation:XValidation:rule=`(has(self.url) && self.url != '') || has(self.bundleContainer)`,message=`url or bundleContainer must be set; give the git repository in url, or the image that holds the source in bundleContainer.image`,fieldPath=`.url`,reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule=`(has(self.url) && self.url != "") || has(self.bundleContainer)`,message=`url or bundleContainer must be set; give the git repository in url, or the image that holds the source in bundleContainer.image`,fieldPath=`.url`,reason=FieldValueRequired
 type GitRepo struct {
 	// url is the git repository, over https, http, ssh or git. Either url or bundleContainer is needed.
 	// Example: https://github.com/OpenFunction/samples.git
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^(https?|ssh|git)://[^[:space:]]+$') || self.matches('^[^[:space:]/:@]+@[^[:space:]/:]+:[^[:space:]]+$')`,message=`url must be a git address over https, http, ssh or git; write it like https://github.com/OpenFunction/samples.git`
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^(https?|ssh|git)://[^[:space:]]+$') || self.matches('^[^[:space:]/:@]+@[^[:space:]/:]+:[^[:space:]]+$')`,message=`url must be a git address over https, http, ssh or git; write it like https://github.com/OpenFunction/samples.git`
 	URL string `json:"url,omitempty"`
 
 	// bundleContainer is an image that holds the source.
@@ -196,7 +196,7 @@ type Source struct {
 	// +required
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=64
-	// +kubebuilder:validation:XValidation:rule=`self.all(name, name.size() <= 255 && !name.split('/').exists(p, p in ['', '.', '..']))`,message=`names in inline must be relative paths of at most 255 characters without empty, . or .. parts; write them like cmd/main.go`
+	// +kubebuilder:validation:XValidation:rule=`self.all(name, name.size() <= 255 && !name.split('/').exists(p, p in ["", '.', '..']))`,message=`names in inline must be relative paths of at most 255 characters without empty, . or .. parts; write them like cmd/main.go`
 	// +kubebuilder:validation:XValidation:rule=`self.map(name, self[name].size()).sum() <= 524288`,message=`the files in inline must not be over 512 KiB together; use srcRepo for larger sources`
 	Inline map[string]string `json:"inline"`
 }
@@ -210,22 +210,22 @@ const BuilderStateCancelled BuilderState = "Cancelled"
 
 // BuilderSpec is one build: its source, how it is built and the image it makes. Only state may be changed later.
 //
-// +kubebuilder:validation:XValidation:rule=`self.?builder == oldSelf.?builder`,message=`builder cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.builder`
-// +kubebuilder:validation:XValidation:rule=`self.?builderCredentials == oldSelf.?builderCredentials`,message=`builderCredentials cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.builderCredentials`
-// +kubebuilder:validation:XValidation:rule=`self.?shipwright == oldSelf.?shipwright`,message=`shipwright cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.shipwright`
-// +kubebuilder:validation:XValidation:rule=`self.?taskRef == oldSelf.?taskRef`,message=`taskRef cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.taskRef`
-// +kubebuilder:validation:XValidation:rule=`self.?env == oldSelf.?env`,message=`env cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.env`
-// +kubebuilder:validation:XValidation:rule=`self.?srcRepo == oldSelf.?srcRepo`,message=`srcRepo cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.srcRepo`
-// +kubebuilder:validation:XValidation:rule=`self.?source == oldSelf.?source`,message=`source cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.source`
-// +kubebuilder:validation:XValidation:rule=`self.?dockerfile == oldSelf.?dockerfile`,message=`dockerfile cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.dockerfile`
-// +kubebuilder:validation:XValidation:rule=`self.?cache == oldSelf.?cache`,message=`cache cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.cache`
-// +kubebuilder:validation:XValidation:rule=`self.?timeout == oldSelf.?timeout`,message=`timeout cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.timeout`
-// +kubebuilder:validation:XValidation:rule=`self.?successfulBuildsHistoryLimit == oldSelf.?successfulBuildsHistoryLimit`,message=`successfulBuildsHistoryLimit cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.successfulBuildsHistoryLimit`
-// +kubebuilder:validation:XValidation:rule=`self.?failedBuildsHistoryLimit == oldSelf.?failedBuildsHistoryLimit`,message=`failedBuildsHistoryLimit cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.failedBuildsHistoryLimit`
-// +kubebuilder:validation:XValidation:rule=`self.?builderMaxAge == oldSelf.?builderMaxAge`,message=`builderMaxAge cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.builderMaxAge`
-// +kubebuilder:validation:XValidation:rule=`self.?imageCredentials == oldSelf.?imageCredentials`,message=`imageCredentials cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.imageCredentials`
+// +kubebuilder:validation:XValidation:rule=`has(self.builder) == has(oldSelf.builder) && (!has(self.builder) || self.builder == oldSelf.builder)`,message=`builder cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.builder`
+// +kubebuilder:validation:XValidation:rule=`has(self.builderCredentials) == has(oldSelf.builderCredentials) && (!has(self.builderCredentials) || self.builderCredentials == oldSelf.builderCredentials)`,message=`builderCredentials cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.builderCredentials`
+// +kubebuilder:validation:XValidation:rule=`has(self.shipwright) == has(oldSelf.shipwright) && (!has(self.shipwright) || self.shipwright == oldSelf.shipwright)`,message=`shipwright cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.shipwright`
+// +kubebuilder:validation:XValidation:rule=`has(self.taskRef) == has(oldSelf.taskRef) && (!has(self.taskRef) || self.taskRef == oldSelf.taskRef)`,message=`taskRef cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.taskRef`
+// +kubebuilder:validation:XValidation:rule=`has(self.env) == has(oldSelf.env) && (!has(self.env) || self.env == oldSelf.env)`,message=`env cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.env`
+// +kubebuilder:validation:XValidation:rule=`has(self.srcRepo) == has(oldSelf.srcRepo) && (!has(self.srcRepo) || self.srcRepo == oldSelf.srcRepo)`,message=`srcRepo cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.srcRepo`
+// +kubebuilder:validation:XValidation:rule=`has(self.source) == has(oldSelf.source) && (!has(self.source) || self.source == oldSelf.source)`,message=`source cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.source`
+// +kubebuilder:validation:XValidation:rule=`has(self.dockerfile) == has(oldSelf.dockerfile) && (!has(self.dockerfile) || self.dockerfile == oldSelf.dockerfile)`,message=`dockerfile cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.dockerfile`
+// +kubebuilder:validation:XValidation:rule=`has(self.cache) == has(oldSelf.cache) && (!has(self.cache) || self.cache == oldSelf.cache)`,message=`cache cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.cache`
+// +kubebuilder:validation:XValidation:rule=`has(self.timeout) == has(oldSelf.timeout) && (!has(self.timeout) || self.timeout == oldSelf.timeout)`,message=`timeout cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.timeout`
+// +kubebuilder:validation:XValidation:rule=`has(self.successfulBuildsHistoryLimit) == has(oldSelf.successfulBuildsHistoryLimit) && (!has(self.successfulBuildsHistoryLimit) || self.successfulBuildsHistoryLimit == oldSelf.successfulBuildsHistoryLimit)`,message=`successfulBuildsHistoryLimit cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.successfulBuildsHistoryLimit`
+// +kubebuilder:validation:XValidation:rule=`has(self.failedBuildsHistoryLimit) == has(oldSelf.failedBuildsHistoryLimit) && (!has(self.failedBuildsHistoryLimit) || self.failedBuildsHistoryLimit == oldSelf.failedBuildsHistoryLimit)`,message=`failedBuildsHistoryLimit cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.failedBuildsHistoryLimit`
+// +kubebuilder:validation:XValidation:rule=`has(self.builderMaxAge) == has(oldSelf.builderMaxAge) && (!has(self.builderMaxAge) || self.builderMaxAge == oldSelf.builderMaxAge)`,message=`builderMaxAge cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.builderMaxAge`
+// +kubebuilder:validation:XValidation:rule=`has(self.imageCredentials) == has(oldSelf.imageCredentials) && (!has(self.imageCredentials) || self.imageCredentials == oldSelf.imageCredentials)`,message=`imageCredentials cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.imageCredentials`
 // +kubebuilder:validation:XValidation:rule=`self.image == oldSelf.image`,message=`image cannot be changed once the Builder exists; create another Builder, or change the Function it belongs to`,fieldPath=`.image`
-// +kubebuilder:validation:XValidation:rule=`!has(self.imageCredentials) || self.imageCredentials.name != ''`,message=`imageCredentials.name must not be empty; name the Secret the build pushes with, or leave imageCredentials out`,fieldPath=`.imageCredentials.name`,reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule=`!has(self.imageCredentials) || self.imageCredentials.name != ""`,message=`imageCredentials.name must not be empty; name the Secret the build pushes with, or leave imageCredentials out`,fieldPath=`.imageCredentials.name`,reason=FieldValueRequired
 type BuilderSpec struct {
 	BuildImpl `json:",inline"`
 
@@ -384,11 +384,11 @@ type BundleSourceResult struct {
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.reason`
 // +kubebuilder:printcolumn:name="BuildDuration",type=string,JSONPath=`.status.buildDuration`
-// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Digest",type=string,priority=1,JSONPath=`.status.output.digest`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
-// +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message=`metadata.name must be at most 63 characters, because it becomes a label; choose a shorter name`
+// +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message=`metadata.name must be at most 63 characters, because it becomes a label; choose a shorter name`,fieldPath=`.metadata.name`
 type Builder struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

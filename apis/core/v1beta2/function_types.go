@@ -11,13 +11,13 @@ import (
 // FunctionSpec says what image to build, and how to run it.
 //
 // +kubebuilder:validation:XValidation:rule=`has(self.build) || has(self.serving)`,message=`build or serving must be set; add build to make an image from source, serving to run it, or both`,fieldPath=`.serving`,reason=FieldValueRequired
-// +kubebuilder:validation:XValidation:rule=`!has(self.build) || !has(self.imageCredentials) || self.imageCredentials.name != ''`,message=`imageCredentials.name must not be empty; name the Secret the build pushes with, or leave imageCredentials out`,fieldPath=`.imageCredentials.name`,reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule=`!has(self.build) || !has(self.imageCredentials) || self.imageCredentials.name != ""`,message=`imageCredentials.name must not be empty; name the Secret the build pushes with, or leave imageCredentials out`,fieldPath=`.imageCredentials.name`,reason=FieldValueRequired
 type FunctionSpec struct {
 	// workloadRuntime is the runtime the function is made for: OCIContainer (default) or WasmEdge, in any case.
 	// +optional
 	// +kubebuilder:default=OCIContainer
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule=`self == '' || self.lowerAscii() in ['ocicontainer', 'wasmedge']`,message=`workloadRuntime must be OCIContainer or WasmEdge; leave it out for OCIContainer`
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.lowerAscii() in ['ocicontainer', 'wasmedge']`,message=`workloadRuntime must be OCIContainer or WasmEdge; leave it out for OCIContainer`
 	WorkloadRuntime string `json:"workloadRuntime,omitempty"`
 
 	// version is the function's version, default latest. It becomes the label app.kubernetes.io/version and is told
@@ -212,14 +212,14 @@ type Revision struct {
 // +kubebuilder:printcolumn:name="Builder",type=string,JSONPath=`.status.build.resourceRef`
 // +kubebuilder:printcolumn:name="Serving",type=string,JSONPath=`.status.serving.resourceRef`
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.addresses[?(@.type=="Internal")].value`
-// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="URL",type=string,priority=1,JSONPath=`.status.addresses[?(@.type=="External")].value`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
-// +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message=`metadata.name must be at most 63 characters, because it becomes a label and a host name; choose a shorter name`
-// +kubebuilder:validation:XValidation:rule=`!has(self.spec.serving) || !self.metadata.name.contains('.')`,message=`metadata.name must not contain a dot when the function is served, because it becomes a host name; use - in place of .`
-// +kubebuilder:validation:XValidation:rule=`!has(self.spec.serving) || (has(self.spec.serving.triggers) && has(self.spec.serving.triggers.dapr) && self.spec.serving.triggers.dapr.size() > 0 && !has(self.spec.serving.triggers.http)) || self.metadata.name.matches('^[a-z]')`,message=`metadata.name must begin with a letter when the function answers HTTP, because it becomes the name of a Service; choose a name like fn-1`
+// +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message=`metadata.name must be at most 63 characters, because it becomes a label and a host name; choose a shorter name`,fieldPath=`.metadata.name`
+// +kubebuilder:validation:XValidation:rule=`!has(self.spec.serving) || !self.metadata.name.contains('.')`,message=`metadata.name must not contain a dot when the function is served, because it becomes a host name; use - in place of .`,fieldPath=`.metadata.name`
+// +kubebuilder:validation:XValidation:rule=`!has(self.spec.serving) || (has(self.spec.serving.triggers) && has(self.spec.serving.triggers.dapr) && self.spec.serving.triggers.dapr.size() > 0 && !has(self.spec.serving.triggers.http)) || self.metadata.name.matches('^[a-z]')`,message=`metadata.name must begin with a letter when the function answers HTTP, because it becomes the name of a Service; choose a name like fn-1`,fieldPath=`.metadata.name`
 type Function struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

@@ -10,8 +10,8 @@ import (
 
 // ServingImpl says how a function image runs. A Function has it as spec.serving; a Serving has it in its spec.
 //
-// +kubebuilder:validation:XValidation:rule=`!has(self.pubsub) || !has(self.triggers) || !has(self.triggers.dapr) || self.triggers.dapr.all(t, !(t.name in self.pubsub) || (has(t.topic) && t.topic != ''))`,message=`a trigger of a pub/sub component needs a topic; set topic in each entry of triggers.dapr that names a component of pubsub`,fieldPath=`.triggers.dapr`
-// +kubebuilder:validation:XValidation:rule=`!has(self.pubsub) || !has(self.outputs) || self.outputs.all(o, has(o.dapr) ? (!(o.dapr.name in self.pubsub) || (has(o.dapr.topic) && o.dapr.topic != '')) : (!has(o.component) || !(o.component in self.pubsub) || (has(o.topic) && o.topic != '')))`,message=`an output to a pub/sub component needs a topic; set topic in each entry of outputs that names a component of pubsub`,fieldPath=`.outputs`
+// +kubebuilder:validation:XValidation:rule=`!has(self.pubsub) || !has(self.triggers) || !has(self.triggers.dapr) || self.triggers.dapr.all(t, !(t.name in self.pubsub) || (has(t.topic) && t.topic != ""))`,message=`a trigger of a pub/sub component needs a topic; set topic in each entry of triggers.dapr that names a component of pubsub`,fieldPath=`.triggers.dapr`
+// +kubebuilder:validation:XValidation:rule=`!has(self.pubsub) || !has(self.outputs) || self.outputs.all(o, has(o.dapr) ? (!(o.dapr.name in self.pubsub) || (has(o.dapr.topic) && o.dapr.topic != "")) : (!has(o.component) || !(o.component in self.pubsub) || (has(o.topic) && o.topic != "")))`,message=`an output to a pub/sub component needs a topic; set topic in each entry of outputs that names a component of pubsub`,fieldPath=`.outputs`
 // +kubebuilder:validation:XValidation:rule=`!has(self.bindings) || !has(self.pubsub) || !self.bindings.exists(n, n in self.pubsub)`,message=`a component must not be declared in both bindings and pubsub; rename one of them`,fieldPath=`.pubsub`
 // +kubebuilder:validation:XValidation:rule=`!has(self.bindings) || !has(self.states) || !self.bindings.exists(n, n in self.states)`,message=`a component must not be declared in both bindings and states; rename one of them`,fieldPath=`.states`
 // +kubebuilder:validation:XValidation:rule=`!has(self.pubsub) || !has(self.states) || !self.pubsub.exists(n, n in self.states)`,message=`a component must not be declared in both pubsub and states; rename one of them`,fieldPath=`.states`
@@ -180,14 +180,14 @@ type ServingStatus struct {
 // +kubebuilder:resource:shortName=sv,categories=openfunction
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
-// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Image",type=string,priority=1,JSONPath=`.spec.image`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
-// +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message=`metadata.name must be at most 63 characters, because it becomes a label and a host name; choose a shorter name`
-// +kubebuilder:validation:XValidation:rule=`!self.metadata.name.contains('.')`,message=`metadata.name must not contain a dot when the function is served, because it becomes a host name; use - in place of .`
-// +kubebuilder:validation:XValidation:rule=`(has(self.spec.triggers) && has(self.spec.triggers.dapr) && self.spec.triggers.dapr.size() > 0 && !has(self.spec.triggers.http)) || self.metadata.name.matches('^[a-z]')`,message=`metadata.name must begin with a letter when the function answers HTTP, because it becomes the name of a Service; choose a name like fn-1`
+// +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message=`metadata.name must be at most 63 characters, because it becomes a label and a host name; choose a shorter name`,fieldPath=`.metadata.name`
+// +kubebuilder:validation:XValidation:rule=`!self.metadata.name.contains('.')`,message=`metadata.name must not contain a dot when the function is served, because it becomes a host name; use - in place of .`,fieldPath=`.metadata.name`
+// +kubebuilder:validation:XValidation:rule=`(has(self.spec.triggers) && has(self.spec.triggers.dapr) && self.spec.triggers.dapr.size() > 0 && !has(self.spec.triggers.http)) || self.metadata.name.matches('^[a-z]')`,message=`metadata.name must begin with a letter when the function answers HTTP, because it becomes the name of a Service; choose a name like fn-1`,fieldPath=`.metadata.name`
 type Serving struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

@@ -69,7 +69,7 @@ type Triggers struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:XValidation:rule=`self.all(a, self.exists_one(b, b.name == a.name && (has(b.topic) ? b.topic : '') == (has(a.topic) ? a.topic : '')))`,message=`triggers.dapr must not name the same component and topic twice; remove one of the entries`
+	// +kubebuilder:validation:XValidation:rule=`self.all(a, self.exists_one(b, b.name == a.name && (has(b.topic) ? b.topic : "") == (has(a.topic) ? a.topic : "")))`,message=`triggers.dapr must not name the same component and topic twice; remove one of the entries`
 	Dapr []DaprTrigger `json:"dapr,omitempty"`
 
 	// inputs are Dapr components the function reads from when it is called, at most 64.
@@ -156,7 +156,7 @@ type GatewayRef struct {
 
 // DaprTrigger makes the events of one Dapr component call the function.
 //
-// +kubebuilder:validation:XValidation:rule=`!has(self.type) || !self.type.startsWith('pubsub.') || (has(self.topic) && self.topic != '')`,message=`a trigger of type pubsub needs a topic; set topic`,fieldPath=`.topic`,reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule=`!has(self.type) || !self.type.startsWith('pubsub.') || (has(self.topic) && self.topic != "")`,message=`a trigger of type pubsub needs a topic; set topic`,fieldPath=`.topic`,reason=FieldValueRequired
 type DaprTrigger struct {
 	// name is a key of bindings or pubsub, or the name of a Component that exists.
 	// +required
@@ -167,7 +167,7 @@ type DaprTrigger struct {
 	// type is the Dapr type of the component. Default: looked up by name. Example: bindings.kafka
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^(bindings?|pubsub|state)[.].+$')`,message=`type must be a Dapr component type; write it like bindings.kafka, pubsub.redis or state.redis`
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^(bindings?|pubsub|state)[.].+$')`,message=`type must be a Dapr component type; write it like bindings.kafka, pubsub.redis or state.redis`
 	Type string `json:"type,omitempty"`
 
 	// topic is the topic to subscribe to; needed for a pub/sub component.
@@ -183,9 +183,9 @@ type DaprTrigger struct {
 
 // Input is a Dapr component the function reads from. It is written either as dapr or as name, type and topic.
 //
-// +kubebuilder:validation:XValidation:rule=`has(self.dapr) != (has(self.name) && self.name != '')`,message=`exactly one of dapr and name must be set; write dapr with a name inside, or name with type and topic beside it`
+// +kubebuilder:validation:XValidation:rule=`has(self.dapr) != (has(self.name) && self.name != "")`,message=`exactly one of dapr and name must be set; write dapr with a name inside, or name with type and topic beside it`
 // +kubebuilder:validation:XValidation:rule=`!has(self.dapr) || (!has(self.type) && !has(self.topic))`,message=`type and topic belong inside dapr when dapr is set; move them there`
-// +kubebuilder:validation:XValidation:rule=`!has(self.type) || !self.type.startsWith('pubsub.') || (has(self.topic) && self.topic != '')`,message=`an input of type pubsub needs a topic; set topic`,fieldPath=`.topic`,reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule=`!has(self.type) || !self.type.startsWith('pubsub.') || (has(self.topic) && self.topic != "")`,message=`an input of type pubsub needs a topic; set topic`,fieldPath=`.topic`,reason=FieldValueRequired
 type Input struct {
 	// dapr is the component.
 	// +optional
@@ -199,7 +199,7 @@ type Input struct {
 	// type is the Dapr type of the component. Default: looked up by name. Example: state.redis
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^(bindings?|pubsub|state)[.].+$')`,message=`type must be a Dapr component type; write it like bindings.kafka, pubsub.redis or state.redis`
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^(bindings?|pubsub|state)[.].+$')`,message=`type must be a Dapr component type; write it like bindings.kafka, pubsub.redis or state.redis`
 	Type string `json:"type,omitempty"`
 
 	// topic is the topic of a pub/sub component.
@@ -210,7 +210,7 @@ type Input struct {
 
 // DaprInput is a Dapr component the function reads from.
 //
-// +kubebuilder:validation:XValidation:rule=`!has(self.type) || !self.type.startsWith('pubsub.') || (has(self.topic) && self.topic != '')`,message=`an input of type pubsub needs a topic; set topic`,fieldPath=`.topic`,reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule=`!has(self.type) || !self.type.startsWith('pubsub.') || (has(self.topic) && self.topic != "")`,message=`an input of type pubsub needs a topic; set topic`,fieldPath=`.topic`,reason=FieldValueRequired
 type DaprInput struct {
 	// name is a key of bindings, pubsub or states, or the name of a Component that exists.
 	// +required
@@ -221,7 +221,7 @@ type DaprInput struct {
 	// type is the Dapr type of the component. Default: looked up by name. Example: state.redis
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^(bindings?|pubsub|state)[.].+$')`,message=`type must be a Dapr component type; write it like bindings.kafka, pubsub.redis or state.redis`
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^(bindings?|pubsub|state)[.].+$')`,message=`type must be a Dapr component type; write it like bindings.kafka, pubsub.redis or state.redis`
 	Type string `json:"type,omitempty"`
 
 	// topic is the topic of a pub/sub component.
@@ -234,7 +234,7 @@ type DaprInput struct {
 // params and operation.
 //
 // +kubebuilder:validation:XValidation:rule=`has(self.dapr) != (has(self.name) || has(self.component))`,message=`exactly one of dapr and name with component must be set; write dapr with a name inside, or name and component`
-// +kubebuilder:validation:XValidation:rule=`has(self.dapr) || (has(self.name) && self.name != '' && has(self.component) && self.component != '')`,message=`name and component must both be set when dapr is not; add the one that is missing`,fieldPath=`.component`,reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule=`has(self.dapr) || (has(self.name) && self.name != "" && has(self.component) && self.component != "")`,message=`name and component must both be set when dapr is not; add the one that is missing`,fieldPath=`.component`,reason=FieldValueRequired
 // +kubebuilder:validation:XValidation:rule=`!has(self.dapr) || (!has(self.topic) && !has(self.params) && !has(self.operation))`,message=`topic, params and operation belong inside dapr when dapr is set; move them there (params are called metadata there)`
 type Output struct {
 	// dapr is the component.
@@ -269,7 +269,7 @@ type Output struct {
 
 // DaprOutput is a Dapr component the function sends data to.
 //
-// +kubebuilder:validation:XValidation:rule=`!has(self.type) || !self.type.startsWith('pubsub.') || (has(self.topic) && self.topic != '')`,message=`an output of type pubsub needs a topic; set topic`,fieldPath=`.topic`,reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule=`!has(self.type) || !self.type.startsWith('pubsub.') || (has(self.topic) && self.topic != "")`,message=`an output of type pubsub needs a topic; set topic`,fieldPath=`.topic`,reason=FieldValueRequired
 type DaprOutput struct {
 	// name is a key of bindings or pubsub, or the name of a Component that exists.
 	// +required
@@ -280,7 +280,7 @@ type DaprOutput struct {
 	// type is the Dapr type of the component. Default: looked up by name. Example: pubsub.redis
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^(bindings?|pubsub|state)[.].+$')`,message=`type must be a Dapr component type; write it like bindings.kafka, pubsub.redis or state.redis`
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.matches('^(bindings?|pubsub|state)[.].+$')`,message=`type must be a Dapr component type; write it like bindings.kafka, pubsub.redis or state.redis`
 	Type string `json:"type,omitempty"`
 
 	// topic is the topic to publish to; needed for a pub/sub component.
@@ -365,7 +365,6 @@ type KedaScaleOptions struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:XValidation:rule=`self.all(t, t.metadata.size() > 0)`,message=`metadata of each KEDA trigger must not be empty; add the settings of its type, such as lagThreshold for kafka`
-	// +kubebuilder:validation:XValidation:rule=`self.all(a, !has(a.name) || a.name == '' || self.exists_one(b, has(b.name) && b.name == a.name))`,message=`names of KEDA triggers must differ; rename one of them`
 	Triggers []kedav1alpha1.ScaleTriggers `json:"triggers,omitempty"`
 }
 
@@ -397,14 +396,14 @@ type KedaScaledObject struct {
 
 	// advanced are KEDA's advanced options, as in a ScaledObject.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleUp.?stabilizationWindowSeconds.orValue(0) >= 0 && self.?horizontalPodAutoscalerConfig.?behavior.?scaleUp.?stabilizationWindowSeconds.orValue(0) <= 3600`,message=`stabilizationWindowSeconds of scaleUp must be from 0 to 3600; choose a value in between`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleUp.stabilizationWindowSeconds`
-	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleUp.?selectPolicy.orValue('Max') in ['Max', 'Min', 'Disabled']`,message=`selectPolicy of scaleUp must be Max, Min or Disabled; choose one of them`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleUp.selectPolicy`
-	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleUp.?policies.orValue([]).all(p, p.type in ['Pods', 'Percent'])`,message=`type of each policy of scaleUp must be Pods or Percent; choose one of them`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleUp.policies`
-	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleUp.?policies.orValue([]).all(p, p.periodSeconds >= 0)`,message=`periodSeconds of each policy of scaleUp must not be negative; write it like 15`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleUp.policies`
-	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleDown.?stabilizationWindowSeconds.orValue(0) >= 0 && self.?horizontalPodAutoscalerConfig.?behavior.?scaleDown.?stabilizationWindowSeconds.orValue(0) <= 3600`,message=`stabilizationWindowSeconds of scaleDown must be from 0 to 3600; choose a value in between`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleDown.stabilizationWindowSeconds`
-	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleDown.?selectPolicy.orValue('Max') in ['Max', 'Min', 'Disabled']`,message=`selectPolicy of scaleDown must be Max, Min or Disabled; choose one of them`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleDown.selectPolicy`
-	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleDown.?policies.orValue([]).all(p, p.type in ['Pods', 'Percent'])`,message=`type of each policy of scaleDown must be Pods or Percent; choose one of them`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleDown.policies`
-	// +kubebuilder:validation:XValidation:rule=`self.?horizontalPodAutoscalerConfig.?behavior.?scaleDown.?policies.orValue([]).all(p, p.periodSeconds >= 0)`,message=`periodSeconds of each policy of scaleDown must not be negative; write it like 15`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleDown.policies`
+	// +kubebuilder:validation:XValidation:rule=`!has(self.horizontalPodAutoscalerConfig) || !has(self.horizontalPodAutoscalerConfig.behavior) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleUp) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleUp.stabilizationWindowSeconds) || (self.horizontalPodAutoscalerConfig.behavior.scaleUp.stabilizationWindowSeconds >= 0 && self.horizontalPodAutoscalerConfig.behavior.scaleUp.stabilizationWindowSeconds <= 3600)`,message=`stabilizationWindowSeconds of scaleUp must be from 0 to 3600; choose a value in between`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleUp.stabilizationWindowSeconds`
+	// +kubebuilder:validation:XValidation:rule=`!has(self.horizontalPodAutoscalerConfig) || !has(self.horizontalPodAutoscalerConfig.behavior) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleUp) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleUp.selectPolicy) || self.horizontalPodAutoscalerConfig.behavior.scaleUp.selectPolicy in ["Max", "Min", "Disabled"]`,message=`selectPolicy of scaleUp must be Max, Min or Disabled; choose one of them`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleUp.selectPolicy`
+	// +kubebuilder:validation:XValidation:rule=`!has(self.horizontalPodAutoscalerConfig) || !has(self.horizontalPodAutoscalerConfig.behavior) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleUp) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleUp.policies) || self.horizontalPodAutoscalerConfig.behavior.scaleUp.policies.all(p, p.type in ["Pods", "Percent"])`,message=`type of each policy of scaleUp must be Pods or Percent; choose one of them`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleUp.policies`
+	// +kubebuilder:validation:XValidation:rule=`!has(self.horizontalPodAutoscalerConfig) || !has(self.horizontalPodAutoscalerConfig.behavior) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleUp) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleUp.policies) || self.horizontalPodAutoscalerConfig.behavior.scaleUp.policies.all(p, p.periodSeconds >= 0)`,message=`periodSeconds of each policy of scaleUp must not be negative; write it like 15`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleUp.policies`
+	// +kubebuilder:validation:XValidation:rule=`!has(self.horizontalPodAutoscalerConfig) || !has(self.horizontalPodAutoscalerConfig.behavior) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleDown) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleDown.stabilizationWindowSeconds) || (self.horizontalPodAutoscalerConfig.behavior.scaleDown.stabilizationWindowSeconds >= 0 && self.horizontalPodAutoscalerConfig.behavior.scaleDown.stabilizationWindowSeconds <= 3600)`,message=`stabilizationWindowSeconds of scaleDown must be from 0 to 3600; choose a value in between`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleDown.stabilizationWindowSeconds`
+	// +kubebuilder:validation:XValidation:rule=`!has(self.horizontalPodAutoscalerConfig) || !has(self.horizontalPodAutoscalerConfig.behavior) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleDown) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleDown.selectPolicy) || self.horizontalPodAutoscalerConfig.behavior.scaleDown.selectPolicy in ["Max", "Min", "Disabled"]`,message=`selectPolicy of scaleDown must be Max, Min or Disabled; choose one of them`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleDown.selectPolicy`
+	// +kubebuilder:validation:XValidation:rule=`!has(self.horizontalPodAutoscalerConfig) || !has(self.horizontalPodAutoscalerConfig.behavior) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleDown) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleDown.policies) || self.horizontalPodAutoscalerConfig.behavior.scaleDown.policies.all(p, p.type in ["Pods", "Percent"])`,message=`type of each policy of scaleDown must be Pods or Percent; choose one of them`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleDown.policies`
+	// +kubebuilder:validation:XValidation:rule=`!has(self.horizontalPodAutoscalerConfig) || !has(self.horizontalPodAutoscalerConfig.behavior) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleDown) || !has(self.horizontalPodAutoscalerConfig.behavior.scaleDown.policies) || self.horizontalPodAutoscalerConfig.behavior.scaleDown.policies.all(p, p.periodSeconds >= 0)`,message=`periodSeconds of each policy of scaleDown must not be negative; write it like 15`,fieldPath=`.horizontalPodAutoscalerConfig.behavior.scaleDown.policies`
 	Advanced *kedav1alpha1.AdvancedConfig `json:"advanced,omitempty"`
 
 	// fallback is how many copies run when a trigger cannot be read, as in a ScaledObject.

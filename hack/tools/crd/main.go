@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command crd writes the custom resource definitions of the packages it is given.
+//
+// It uses controller-gen's parser, and differs from the controller-gen command in two ways. Descriptions below fields
+// of other projects' types (a pod template, HTTPRoute rules, ...) are dropped, because with them a definition does not
+// fit into the annotation that a plain "kubectl apply" keeps. And markers it cannot understand are only an error in our
+// own packages: gateway-api has some that its own generator overlooks.
+//
+// Usage: crd -root <module root> -out <folder> <package>...
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/packages"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-tools/pkg/crd"
+	crdmarkers "sigs.k8s.io/controller-tools/pkg/crd/markers"
+	"sigs.k8s.io/controller-tools/pkg/loader"
+	"sigs.k8s.io/controller-tools/pkg/markers"
+	"sigs.k8s.io/yaml"
+)
+
+// sizeLimit is what a definition may take as compact JSON. "kubectl apply" keeps it in an annotation, and annotations
+// may take 256 KiB together.
+const sizeLimit = 250 << 10
+
+// foreign are the fields whose types belong to other projects, by the end of their path. They keep their own
+// description and lose all below it.
+var foreign = []string{
+	"template", "route.rules", "scaledObject.advanced", "scaledObject.fallback", "scaledJob.scalingStrategy",
+	"keda.triggers", "bindings", "pubsub", "states.spec", "shipwright.params", "status.conditions", "route.conditions",
+	"route.paths",
+	"imageCredentials", "builderCredentials", "srcRepo.credentials",
+}
+
+func main() {
+	root := flag.String("root", ".", "the folder of the module that holds the packages")
+	out := flag.String("out", "config/crd/bases", "the folder to write to, below root")
+	flag.Parse()
+	if err := generate(*root, *out, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "crd:", err)
+		os.Exit(1)
+	}
+}
+
+func generate(root, out string, patterns []string) error {
+	roots, err := loader.LoadRootsWithConfig(&packages.Config{Dir: root}, patterns...)
+	if err != nil {
+		return err
+	}
+	registry := &markers.Registry{}
+	if err := crdmarkers.Register(registry); err != nil {
+		return err
+	}
+	parser := &crd.Parser{Collector: &markers.Collector{Registry: registry}, Checker: &loader.TypeChecker{}}
+	crd.AddKnownTypes(parser)
+	for _, pkg := range roots {
+		parser.NeedPackage(pkg)
+	}
+	meta := crd.FindMetav1(roots)
+	if meta == nil {
+		return errors.New("no package imports metav1, so there are no kinds")
+	}
+	kinds := crd.FindKubeKinds(parser, meta)
+	slices.SortFunc(kinds, func(a, b schema.GroupKind) int { return cmp.Compare(a.String(), b.String()) })
+	for _, kind := range kinds {
+		parser.NeedCRDFor(kind, nil)
+	}
+	if err := ownErrors(roots); err != nil {
+		return err
+	}
+	for _, kind := range kinds {
+		definition := parser.CustomResourceDefinitions[kind]
+		if err := write(filepath.Join(root, out), definition); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownErrors returns the errors in the packages asked for, without those in what they import.
+func ownErrors(roots []*loader.Package) error {
+	var errs []error
+	for _, pkg := range roots {
+		for _, err := range pkg.Errors {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func write(dir string, definition apiextensionsv1.CustomResourceDefinition) error {
+	crd.FixTopLevelMetadata(definition)
+	for i := range definition.Spec.Versions {
+		top := definition.Spec.Versions[i].Schema.OpenAPIV3Schema
+		for _, known := range []string{"apiVersion", "kind", "metadata"} {
+			property := top.Properties[known]
+			property.Description = ""
+			top.Properties[known] = property
+		}
+		// Rules about the name can only point at it when the schema knows it.
+		metadata := top.Properties["metadata"]
+		metadata.Properties = map[string]apiextensionsv1.JSONSchemaProps{"name": {Type: "string"}}
+		top.Properties["metadata"] = metadata
+		trim(top, "")
+	}
+	data, err := json.Marshal(definition)
+	if err != nil {
+		return err
+	}
+	var tree map[string]any
+	if err := json.Unmarshal(data, &tree); err != nil {
+		return err
+	}
+	delete(tree, "status")
+	delete(tree["metadata"].(map[string]any), "creationTimestamp")
+	if data, err = json.Marshal(tree); err != nil {
+		return err
+	}
+	fmt.Printf("%-40s %7d bytes of compact JSON\n", definition.Name, len(data))
+	if len(data) > sizeLimit {
+		return fmt.Errorf("%s takes %d bytes, more than the %d that fit a plain kubectl apply; name more fields as foreign",
+			definition.Name, len(data), sizeLimit)
+	}
+	text, err := yaml.Marshal(tree)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, definition.Spec.Group+"_"+definition.Spec.Names.Plural+".yaml")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	header := "# Code generated by hack/generate.sh. DO NOT EDIT.\n"
+	return os.WriteFile(file, append([]byte(header), text...), 0o644)
+}
+
+// unwrap joins the lines of each paragraph, which kubectl explain wraps itself. An example keeps its own line.
+func unwrap(text string) string {
+	var out strings.Builder
+	for i, line := range strings.Split(text, "\n") {
+		ownLine := line == "" || strings.HasPrefix(line, "Example:") || strings.HasSuffix(out.String(), "\n")
+		switch {
+		case i == 0:
+		case ownLine:
+			out.WriteByte('\n')
+		default:
+			out.WriteByte(' ')
+		}
+		out.WriteString(line)
+	}
+	return out.String()
+}
+
+// trim unwraps descriptions and drops those below foreign fields. Items and values of lists and maps have the path of their field.
+func trim(node *apiextensionsv1.JSONSchemaProps, path string) {
+	node.Description = unwrap(node.Description)
+	if slices.ContainsFunc(foreign, func(end string) bool { return strings.HasSuffix(path, "."+end) }) {
+		text := node.Description
+		silence(node)
+		node.Description = text
+		return
+	}
+	each(node, func(child *apiextensionsv1.JSONSchemaProps, name string) {
+		if name == "" {
+			child.Description = ""
+			trim(child, path)
+			return
+		}
+		trim(child, path+"."+name)
+	})
+}
+
+func silence(node *apiextensionsv1.JSONSchemaProps) {
+	node.Description = ""
+	each(node, func(child *apiextensionsv1.JSONSchemaProps, _ string) { silence(child) })
+}
+
+// each visits the properties of an object by name, and the items of a list or the values of a map without one.
+func each(node *apiextensionsv1.JSONSchemaProps, visit func(child *apiextensionsv1.JSONSchemaProps, name string)) {
+	for name, child := range node.Properties {
+		visit(&child, name)
+		node.Properties[name] = child
+	}
+	if node.Items != nil && node.Items.Schema != nil {
+		visit(node.Items.Schema, "")
+	}
+	if node.AdditionalProperties != nil && node.AdditionalProperties.Schema != nil {
+		visit(node.AdditionalProperties.Schema, "")
+	}
+}
