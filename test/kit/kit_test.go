@@ -10,23 +10,51 @@ import (
 	"time"
 )
 
+// cp is the control plane all tests share; each has a namespace of its own.
 var cp *ControlPlane
 
 func TestMain(m *testing.M) {
-	ctx := context.Background()
+	if os.Getenv(pretend) != "" {
+		time.Sleep(time.Minute)
+		os.Exit(3)
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	begin := time.Now()
 	var err error
-	if cp, err = Start(ctx, Options{CRDs: []CRDs{Tekton, Knative, GatewayAPI}, Audit: true}); err != nil {
+	if cp, err = Start(ctx, Options{CRDs: []CRDs{Tekton, Knative, GatewayAPI}}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
 	fmt.Fprintf(os.Stderr, "control plane started in %s\n", time.Since(begin).Round(time.Millisecond))
+	if err := cp.PlayEngines(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	code := m.Run()
-	begin = time.Now()
 	if err := cp.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		code = 1
+		return 1
 	}
-	fmt.Fprintf(os.Stderr, "control plane stopped in %s\n", time.Since(begin).Round(time.Millisecond))
-	os.Exit(code)
+	return code
+}
+
+func world(t *testing.T) *World {
+	t.Helper()
+	w, err := cp.NewWorld(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

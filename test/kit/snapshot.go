@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kit
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+)
+
+// Snapshot is a picture of a namespace that depends on what is so and not on how or when it came to be: every
+// object but those each namespace has, as YAML by its name, without identities, versions and times. Of objects that
+// are not ours only what our controllers wrote is in it: their status belongs to the engines.
+type Snapshot map[string]string
+
+// Snapshot takes the picture.
+func (w *World) Snapshot() Snapshot {
+	s := Snapshot{}
+	for _, o := range w.mirror.objects(w.Namespace) {
+		if id(o) == "ServiceAccount/default" || id(o) == "ConfigMap/kube-root-ca.crt" {
+			continue
+		}
+		s[id(o)] = normalised(o.DeepCopy(), w.Namespace)
+	}
+	return s
+}
+
+// Diff is empty when both are the same, else what is only here (-) and only there (+).
+func (s Snapshot) Diff(other Snapshot) string { return cmp.Diff(s.lines(), other.lines()) }
+
+// String is one YAML document an object.
+func (s Snapshot) String() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		fmt.Fprintf(&b, "--- # %s\n%s", name, s[name])
+	}
+	return b.String()
+}
+
+// lines make a difference readable.
+func (s Snapshot) lines() map[string][]string {
+	out := map[string][]string{}
+	for name, text := range s {
+		out[name] = strings.Split(text, "\n")
+	}
+	return out
+}
+
+// revision is how Knative names what comes of a generation.
+var revision = regexp.MustCompile(`-\d{5}\b`)
+
+// uid is an identity, which also stands in owner references and in the keys of managed fields.
+var uid = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+func normalised(o *unstructured.Unstructured, namespace string) string {
+	current := o.GetGeneration()
+	metadata := o.Object["metadata"].(map[string]any)
+	for _, field := range []string{"uid", "resourceVersion", "generation", "creationTimestamp", "selfLink"} {
+		delete(metadata, field)
+	}
+	if ours(o) {
+		delete(metadata, "managedFields") // a user's way of writing is a path
+		if status, ok := o.Object["status"].(map[string]any); ok {
+			clean(status, current)
+		}
+	} else {
+		delete(o.Object, "status")
+		metadata["managedFields"] = writers(metadata["managedFields"])
+	}
+	text, err := yaml.Marshal(o.Object)
+	if err != nil {
+		return err.Error()
+	}
+	out := revision.ReplaceAllString(uid.ReplaceAllString(string(text), "UID"), "-NNNNN")
+	return strings.ReplaceAll(out, namespace, "NAMESPACE")
+}
+
+// clean drops times and says of each observed generation only whether it is the current one.
+func clean(tree map[string]any, current int64) {
+	for key, value := range tree {
+		switch value := value.(type) {
+		case map[string]any:
+			clean(value, current)
+		case []any:
+			for _, item := range value {
+				if item, ok := item.(map[string]any); ok {
+					clean(item, current)
+				}
+			}
+		}
+		switch {
+		case strings.HasSuffix(key, "Time") || strings.HasSuffix(key, "Timestamp") || key == "buildDuration":
+			delete(tree, key)
+		case key == "observedGeneration":
+			tree[key] = "old"
+			if value == current {
+				tree[key] = "current"
+			}
+		}
+	}
+}
+
+// writers keeps who owns which fields of a child, without when; what its engine wrote into the status is left out.
+func writers(fields any) any {
+	entries, _ := fields.([]any)
+	var kept []any
+	for _, entry := range entries {
+		entry := entry.(map[string]any)
+		if entry["subresource"] == "status" {
+			continue
+		}
+		delete(entry, "time")
+		kept = append(kept, entry)
+	}
+	slices.SortFunc(kept, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	return kept
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kit
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const owner = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: owner}
+data: {word: hello}
+`
+
+func TestDependentsGoWithTheirOwner(t *testing.T) {
+	w := world(t)
+	must(t, w.Apply(t.Context(), owner))
+	o := &corev1.ConfigMap{}
+	must(t, w.Get(t.Context(), "owner", o))
+	must(t, w.Apply(t.Context(), `
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata:
+  name: child
+  ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: owner, uid: `+string(o.UID)+`}]
+spec: {template: {spec: {containers: [{image: example.test/a}]}}}
+`))
+	must(t, w.Eventually(t.Context(), "the child", func() (bool, error) { return len(w.Objects("Service")) == 1, nil }))
+	must(t, w.Delete(t.Context(), corev1.SchemeGroupVersion.WithKind("ConfigMap"), "owner"))
+	must(t, w.Eventually(t.Context(), "an empty world", func() (bool, error) { return len(w.Snapshot()) == 0, nil }))
+}
+
+func TestSnapshotDependsOnContentOnly(t *testing.T) {
+	short, long := world(t), world(t)
+	must(t, long.Apply(t.Context(), strings.ReplaceAll(owner, "hello", "other")))
+	must(t, long.Apply(t.Context(), owner))
+	must(t, short.Apply(t.Context(), owner))
+	must(t, long.Eventually(t.Context(), "equal worlds", func() (bool, error) {
+		return len(short.Snapshot()) == 1 && short.Snapshot().Diff(long.Snapshot()) == "", nil
+	}))
+	must(t, long.Apply(t.Context(), strings.ReplaceAll(owner, "hello", "other")))
+	must(t, long.Eventually(t.Context(), "different worlds", func() (bool, error) {
+		return strings.Contains(short.Snapshot().Diff(long.Snapshot()), "word: other"), nil
+	}))
+}
+
+func TestSettledWantsAnAnswerForTheCurrentGeneration(t *testing.T) {
+	object := func(generation, observed int64, conditions ...string) *unstructured.Unstructured {
+		var list []any
+		for _, c := range conditions {
+			list = append(list, map[string]any{"type": c, "status": "True"})
+		}
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "core.openfunction.io/v1beta2", "kind": "Serving",
+			"metadata": map[string]any{"generation": generation},
+			"status":   map[string]any{"observedGeneration": observed, "conditions": list},
+		}}
+	}
+	for name, c := range map[string]struct {
+		object  *unstructured.Unstructured
+		settled bool
+	}{
+		"Ready":         {object(2, 2, "Ready"), true},
+		"Stalled":       {object(2, 2, "Stalled"), true},
+		"ReadyOfOld":    {object(2, 1, "Ready"), false},
+		"Reconciling":   {object(2, 2, "Reconciling"), false},
+		"NoStatus":      {object(1, 0), false},
+		"NotOurs":       {&unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Pod"}}, true},
+		"NotOursEither": {&unstructured.Unstructured{Object: map[string]any{"apiVersion": "notopenfunction.io/v1", "kind": "Pod"}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if why := unsettled(c.object); (why == "") != c.settled {
+				t.Errorf("settled is %t, want %t (%s)", why == "", c.settled, why)
+			}
+		})
+	}
+}
