@@ -6,8 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -24,6 +26,9 @@ import (
 // AppliedAnnotation holds the hash of what was last applied to a child. It shows that a field was taken out of the wanted
 // object, which a comparison with the live one cannot.
 const AppliedAnnotation = "openfunction.io/applied"
+
+// collectDelay is how long to wait before looking again whether the garbage collector has removed a child.
+const collectDelay = 2 * time.Second
 
 // Set applies and prunes the children of one owner.
 type Set struct {
@@ -48,13 +53,9 @@ func (s Set) Apply(ctx context.Context, wanted client.Object) (client.Object, er
 	if err != nil {
 		return nil, err
 	}
-	live, found, err := s.live(ctx, wanted)
+	live, found, err := s.live(ctx, kind, wanted)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s %s: %w", kind.Kind, klog.KObj(wanted), err)
-	}
-	if found && !Owns(s.Owner, live) {
-		return nil, problem.Stalled(NameTaken, "%s %q exists and belongs to somebody else; delete or rename it, or rename this object",
-			kind.Kind, wanted.GetName())
+		return nil, err
 	}
 	if found {
 		same, err := unchanged(desired, live)
@@ -75,6 +76,19 @@ func (s Set) Apply(ctx context.Context, wanted client.Object) (client.Object, er
 		return nil, fmt.Errorf("reading back %s %s: %w", kind.Kind, klog.KObj(wanted), err)
 	}
 	return after, nil
+}
+
+// Ensure creates one child when it is absent and returns it as it is. A child that exists is never changed, so that what it was made
+// from may change meanwhile.
+func (s Set) Ensure(ctx context.Context, wanted client.Object) (client.Object, error) {
+	kind, err := apiutil.GVKForObject(wanted, s.Client.Scheme())
+	if err != nil {
+		return nil, fmt.Errorf("finding the kind of a child: %w", err)
+	}
+	if live, found, err := s.live(ctx, kind, wanted); err != nil || found {
+		return live, err
+	}
+	return s.Apply(ctx, wanted)
 }
 
 // Delete removes a child of the owner. A child that is gone, going, or somebody else's is left alone.
@@ -120,20 +134,37 @@ func (s Set) applied(kind schema.GroupVersionKind, wanted client.Object) (*unstr
 	return desired, nil
 }
 
-// live reads the child from the cache, and past it when the cache knows none.
-func (s Set) live(ctx context.Context, wanted client.Object) (client.Object, bool, error) {
+// live reads the child from the cache, and past it when the cache knows none. A child of somebody else is a problem.
+func (s Set) live(ctx context.Context, kind schema.GroupVersionKind, wanted client.Object) (client.Object, bool, error) {
 	live := wanted.DeepCopyObject().(client.Object)
 	key := client.ObjectKeyFromObject(wanted)
 	for _, reader := range []client.Reader{s.Client, s.Live} {
 		err := reader.Get(ctx, key, live)
 		if err == nil {
-			return live, true, nil
+			return live, true, s.checkOwner(kind, live)
 		}
 		if !apierrors.IsNotFound(err) {
-			return nil, false, err
+			return nil, false, fmt.Errorf("reading %s %s: %w", kind.Kind, klog.KObj(wanted), err)
 		}
 	}
 	return nil, false, nil
+}
+
+// checkOwner tells a child of ours from one of an earlier owner of the same name, which the garbage collector is about to
+// remove, and from an object of somebody else.
+func (s Set) checkOwner(kind schema.GroupVersionKind, live client.Object) error {
+	if Owns(s.Owner, live) {
+		return nil
+	}
+	owner, err := apiutil.GVKForObject(s.Owner, s.Client.Scheme())
+	if err != nil {
+		return fmt.Errorf("finding the kind of the owner: %w", err)
+	}
+	if ref := metav1.GetControllerOf(live); ref != nil && ref.Kind == owner.Kind && ref.Name == s.Owner.GetName() {
+		return problem.WaitingUntil(collectDelay, NameTaken, "%s %q of an earlier %s of this name is being removed", kind.Kind, live.GetName(), owner.Kind)
+	}
+	return problem.Stalled(NameTaken, "%s %q exists and belongs to somebody else; delete or rename it, or rename this %s",
+		kind.Kind, live.GetName(), owner.Kind)
 }
 
 // unchanged tells whether applying desired to live would change nothing.

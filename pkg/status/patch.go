@@ -40,12 +40,16 @@ type Object interface {
 type Report struct {
 	object Object
 	before Object
+	held   bool
 }
 
 // Begin remembers the status of object as it was read.
 func Begin(object Object) *Report {
 	return &Report{object: object, before: object.DeepCopyObject().(Object)}
 }
+
+// Hold makes Finish leave the status as it was: what was found out so far is not worth a write.
+func (r *Report) Hold() { r.held = true }
 
 // Finish turns err into conditions and patches the status if it changed. The result and error it returns are those for
 // controller-runtime: a Stalled or Waiting error has become a condition and is no error any more; a conflict asks for
@@ -60,6 +64,9 @@ func (r *Report) Finish(ctx context.Context, c client.Client, res ctrl.Result, e
 	}
 	if err != nil {
 		return quiet(err)
+	}
+	if r.held {
+		return res, nil
 	}
 	r.object.SetObservedGeneration(r.object.GetGeneration())
 	for i := range *r.object.GetConditions() {
@@ -92,6 +99,9 @@ func (r *Report) Before(conditionType string) metav1.Condition {
 
 // Became tells whether this call changed the condition's status or reason, and returns the new condition.
 func (r *Report) Became(conditionType string) (metav1.Condition, bool) {
+	if r.held {
+		return metav1.Condition{}, false
+	}
 	was, is := find(r.before, conditionType), find(r.object, conditionType)
 	return is, is.Type != "" && (was.Status != is.Status || was.Reason != is.Reason)
 }

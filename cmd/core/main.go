@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command core runs the controllers of core.openfunction.io: Function, Builder and Serving.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	"k8s.io/klog/v2"
+	"k8s.io/klog/v2/textlogger"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	controllers "github.com/openfunction/openfunction/controllers/core"
+)
+
+// flags are the settings of the binary.
+type flags struct {
+	metrics, probes    string
+	leaderElection     bool
+	namespace          string
+	qps                float64
+	insecureRegistries string
+	options            controllers.Options
+}
+
+func main() {
+	f := flags{}
+	flag.StringVar(&f.metrics, "metrics-bind-address", ":8080", "address of the Prometheus metrics; 0 turns them off")
+	flag.StringVar(&f.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
+	flag.BoolVar(&f.leaderElection, "leader-elect", false, "let only one replica work at a time")
+	flag.StringVar(&f.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace of the leader election lease")
+	flag.Float64Var(&f.qps, "kube-api-qps", 200, "requests a second to the API server, with bursts of twice as many")
+	flag.IntVar(&f.options.Concurrency, "concurrency", 8, "how many objects of one kind are worked on at once")
+	flag.StringVar(&f.options.ClusterDomain, "cluster-domain", "cluster.local", "DNS suffix of Services")
+	flag.StringVar(&f.options.Build.FetcherImage, "fetcher-image", "openfunction/fetcher:latest", "image that fetches sources and reports builds")
+	flag.StringVar(&f.options.Build.DockerfileImage, "dockerfile-image", "", "kaniko executor image for the dockerfile strategy; empty turns it off")
+	flag.StringVar(&f.options.Build.GoProxy, "build-goproxy", "", "Go module proxy of builds whose build.env has no FUNC_GOPROXY")
+	flag.StringVar(&f.insecureRegistries, "insecure-registries", "", "comma-separated registry hosts that are spoken to over plain HTTP")
+	logs := textlogger.NewConfig()
+	logs.AddFlags(flag.CommandLine)
+	flag.Parse()
+	ctrl.SetLogger(textlogger.NewLogger(logs))
+	klog.SetLogger(ctrl.Log)
+	if f.insecureRegistries != "" {
+		f.options.Build.InsecureRegistries = strings.Split(f.insecureRegistries, ",")
+	}
+	if err := run(f); err != nil {
+		ctrl.Log.Error(err, "The controllers ended")
+		os.Exit(1)
+	}
+}
+
+func run(f flags) error {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	config.QPS, config.Burst = float32(f.qps), int(2*f.qps)
+	config.UserAgent = "openfunction-core"
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        controllers.NewScheme(),
+		Cache:                         controllers.CacheOptions(),
+		Metrics:                       metricsserver.Options{BindAddress: f.metrics},
+		HealthProbeBindAddress:        f.probes,
+		LeaderElection:                f.leaderElection,
+		LeaderElectionID:              "core.openfunction.io",
+		LeaderElectionNamespace:       f.namespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return fmt.Errorf("making the manager: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the readiness check: %w", err)
+	}
+	if err := controllers.SetupWithManager(mgr, f.options); err != nil {
+		return err
+	}
+	return mgr.Start(ctrl.SetupSignalHandler())
+}

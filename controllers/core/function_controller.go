@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/apply"
+	"github.com/openfunction/openfunction/pkg/status"
+)
+
+// +kubebuilder:rbac:groups=core.openfunction.io,resources=functions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=core.openfunction.io,resources=functions/status,verbs=patch
+// +kubebuilder:rbac:groups=core.openfunction.io,resources=functions/finalizers,verbs=update
+// +kubebuilder:rbac:groups=core.openfunction.io,resources=builders,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=core.openfunction.io,resources=servings,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// functionFieldOwner is the manager under which the Function controller applies.
+const functionFieldOwner = "openfunction-core/function"
+
+// FunctionReconciler writes the Builder and the Serving a Function asks for, and sums up their state.
+type FunctionReconciler struct {
+	client.Client
+	// Live reads past the cache.
+	Live client.Reader
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Recorder records Events.
+	Recorder events.EventRecorder
+}
+
+// functionVisit is the state of one call.
+type functionVisit struct {
+	function *corev1beta2.Function
+	children apply.Set
+	// image is what the current spec serves; empty while it is not built.
+	image   string
+	serving *corev1beta2.Serving
+	recheck time.Duration
+}
+
+func (r *FunctionReconciler) setup(mgr ctrl.Manager, options Options) error {
+	err := ctrl.NewControllerManagedBy(mgr).
+		Named("function").
+		For(&corev1beta2.Function{}).
+		Owns(&corev1beta2.Builder{}).
+		Owns(&corev1beta2.Serving{}).
+		WithOptions(controllerOptions(options)).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+	if err != nil {
+		return fmt.Errorf("setting up the Function controller: %w", err)
+	}
+	return nil
+}
+
+// Reconcile brings one Function's Builder and Serving to what its spec asks for.
+func (r *FunctionReconciler) Reconcile(ctx context.Context, f *corev1beta2.Function) (res ctrl.Result, err error) {
+	if !f.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil // the children go with their owner
+	}
+	f = f.DeepCopy()
+	report := status.Begin(f)
+	defer func() {
+		if res, err = report.Finish(ctx, r.Client, res, err); err == nil {
+			announceFunction(r.Recorder, f, report)
+		}
+	}()
+	markUnsupported(f, notActedOnByFunction(f))
+	v := &functionVisit{function: f, children: apply.Set{Client: r.Client, Live: r.Live, Owner: f, FieldOwner: functionFieldOwner}}
+	for _, phase := range []func(context.Context, *functionVisit) error{r.build, r.serve, r.route} {
+		if err := phase(ctx, v); err != nil {
+			return ctrl.Result{}, refused(err)
+		}
+	}
+	status.Summarize(f, readyMessage(f), corev1beta2.BuiltCondition, corev1beta2.ServedCondition, corev1beta2.RoutedCondition)
+	return ctrl.Result{RequeueAfter: v.recheck}, nil
+}
+
+func readyMessage(f *corev1beta2.Function) string {
+	switch {
+	case len(f.Status.Addresses) > 0:
+		return "Serving at " + f.Status.Addresses[len(f.Status.Addresses)-1].Value
+	case f.Spec.Serving != nil:
+		return "Serving"
+	default:
+		return "Built " + f.Status.Image
+	}
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/status"
+)
+
+// markUnsupported says which accepted fields this release does not act on, so that none is silently ignored.
+func markUnsupported(object status.Object, fields []string) {
+	if len(fields) == 0 {
+		status.Clear(object, corev1beta2.UnsupportedCondition)
+		return
+	}
+	status.Mark(object, corev1beta2.UnsupportedCondition, metav1.ConditionTrue, corev1beta2.FieldsNotActedOnReason,
+		"Accepted but not acted on by this release: "+strings.Join(fields, ", "))
+}
+
+// field is one entry of the lists below: a path, and whether the spec sets it.
+type field struct {
+	path string
+	set  bool
+}
+
+// present returns the paths of the fields that are set, each under the prefix.
+func present(prefix string, fields ...field) []string {
+	var paths []string
+	for _, f := range fields {
+		if f.set {
+			paths = append(paths, prefix+f.path)
+		}
+	}
+	return paths
+}
+
+func notActedOnByServing(prefix string, s *corev1beta2.ServingImpl) []string {
+	triggers := s.Triggers
+	if triggers == nil {
+		triggers = &corev1beta2.Triggers{}
+	}
+	http := s.HTTP()
+	return present(prefix,
+		field{"triggers.dapr", len(triggers.Dapr) > 0},
+		field{"triggers.inputs", len(triggers.Inputs) > 0},
+		field{"triggers.http.inputs", http != nil && len(http.Inputs) > 0},
+		field{"triggers.http.route", http != nil && http.Route != nil},
+		field{"outputs", len(s.Outputs) > 0},
+		field{"bindings", len(s.Bindings) > 0},
+		field{"pubsub", len(s.Pubsub) > 0},
+		field{"states", len(s.States) > 0},
+		field{"scaleOptions.keda", s.ScaleOptions != nil && s.ScaleOptions.Keda != nil},
+		field{"hooks", s.Hooks != nil},
+		field{"tracing", s.Tracing != nil},
+		field{"workloadType", s.WorkloadType != ""},
+	)
+}
+
+func notActedOnByBuild(prefix string, b *corev1beta2.BuildImpl) []string {
+	shipwright := b.Shipwright
+	if shipwright == nil {
+		shipwright = &corev1beta2.ShipwrightEngine{}
+	}
+	byName := shipwright.Strategy != nil
+	return present(prefix,
+		field{"shipwright.strategy.kind", byName && shipwright.Strategy.Kind != nil},
+		field{"shipwright.timeout", shipwright.Timeout != nil},
+		field{"shipwright.params", len(shipwright.Params) > 0 && b.TaskRef == nil},
+		field{"builder", b.Builder != nil && byName && (shipwright.Strategy.Name == "buildah" || shipwright.Strategy.Name == "kaniko")},
+	)
+}
+
+func notActedOnByFunction(f *corev1beta2.Function) []string {
+	var fields []string
+	if f.Spec.Build != nil {
+		fields = append(fields, notActedOnByBuild("spec.build.", f.Spec.Build)...)
+	}
+	if f.Spec.Serving != nil {
+		fields = append(fields, notActedOnByServing("spec.serving.", f.Spec.Serving)...)
+	}
+	return append(fields, present("spec.",
+		field{"workloadRuntime", f.Spec.WorkloadRuntime != "" && f.Spec.WorkloadRuntime != corev1beta2.WorkloadRuntimeOCIContainer})...)
+}
