@@ -1,0 +1,267 @@
+// Package build makes the components' binaries from their Go modules and keeps them in a cache, by version and by
+// everything else that goes into them. A component is a folder with a go.mod whose tool lines are the programs to build.
+package build
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+)
+
+// Component says what a go.mod cannot: how its programs are linked.
+type Component struct {
+	// Name is the folder's name.
+	Name string
+	// Module is the module whose version is the component's.
+	Module string
+	// Tags are build tags.
+	Tags string
+	// Link are further linker flags; VERSION stands for the component's version.
+	Link string
+	// Rename gives programs another name than the last part of their path.
+	Rename map[string]string
+}
+
+// Components are the parts of the cluster that are built from modules.
+var Components = []Component{
+	{Name: "kubernetes", Module: "k8s.io/kubernetes", Link: kubernetesVersion},
+	{Name: "etcd", Module: "go.etcd.io/etcd/server/v3", Rename: map[string]string{"server": "etcd"}},
+	{Name: "containerd", Module: "github.com/containerd/containerd/v2", Tags: "no_btrfs no_zfs no_devmapper"},
+	{Name: "coredns", Module: "github.com/coredns/coredns"},
+	{Name: "tekton", Module: "github.com/tektoncd/pipeline"},
+	{Name: "knative", Module: "knative.dev/serving"},
+	{Name: "traefik", Module: "github.com/traefik/traefik/v3"},
+	{Name: "lifecycle", Module: "github.com/buildpacks/lifecycle"},
+}
+
+// kubernetesVersion gives the programs a version: built from the module without it, the API server reports one that is
+// no version, and everything made with Knative's libraries refuses to start.
+const kubernetesVersion = "-X k8s.io/component-base/version.gitVersion=VERSION" +
+	" -X k8s.io/component-base/version.gitMajor=1" +
+	" -X k8s.io/component-base/version.gitMinor=36" +
+	" -X k8s.io/component-base/version.gitTreeState=clean" +
+	" -X k8s.io/component-base/version.gitCommit=VERSION" +
+	" -X k8s.io/component-base/version.buildDate=2026-11-20T00:00:00Z"
+
+// Find returns the component of a name.
+func Find(name string) (Component, error) {
+	names := make([]string, 0, len(Components))
+	for _, c := range Components {
+		if c.Name == name {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	return Component{}, fmt.Errorf("there is no component %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// Built is a component whose binaries are in the cache.
+type Built struct {
+	// Version is the version of the component's module.
+	Version string
+	// Dir holds the binaries.
+	Dir string
+	// Cached tells that nothing had to be built.
+	Cached bool
+}
+
+// Binary is the path of a program.
+func (b Built) Binary(name string) string { return filepath.Join(b.Dir, name) }
+
+// Cache builds components and keeps the results.
+type Cache struct {
+	// Source is the folder that holds the components' folders.
+	Source string
+	// Dir is where binaries are kept.
+	Dir string
+}
+
+// Look returns what Build would, without building: Cached tells whether the binaries are there.
+func (c Cache) Look(ctx context.Context, comp Component) (Built, error) {
+	built, _, err := c.look(ctx, comp)
+	return built, err
+}
+
+// Programs lists the import paths of a component's programs.
+func (c Cache) Programs(component string) ([]string, error) {
+	mod, err := c.goMod(component)
+	if err != nil {
+		return nil, err
+	}
+	programs := make([]string, 0, len(mod.Tool))
+	for _, t := range mod.Tool {
+		programs = append(programs, t.Path)
+	}
+	return programs, nil
+}
+
+func (c Cache) goMod(component string) (*modfile.File, error) {
+	content, err := os.ReadFile(filepath.Join(c.Source, component, "go.mod"))
+	if err != nil {
+		return nil, fmt.Errorf("reading component %s: %w", component, err)
+	}
+	mod, err := modfile.Parse("go.mod", content, nil)
+	if err != nil {
+		return nil, fmt.Errorf("reading component %s: %w", component, err)
+	}
+	return mod, nil
+}
+
+// look also returns the import paths of the programs.
+func (c Cache) look(ctx context.Context, comp Component) (Built, []string, error) {
+	mod, err := c.goMod(comp.Name)
+	if err != nil {
+		return Built{}, nil, err
+	}
+	programs, err := c.Programs(comp.Name)
+	if err != nil {
+		return Built{}, nil, err
+	}
+	built := Built{}
+	for _, r := range mod.Require {
+		if r.Mod.Path == comp.Module {
+			built.Version = r.Mod.Version
+		}
+	}
+	if built.Version == "" || len(programs) == 0 {
+		return Built{}, nil, fmt.Errorf("component %s must require %s and name its programs in tool lines", comp.Name, comp.Module)
+	}
+	key, err := c.key(ctx, filepath.Join(c.Source, comp.Name), comp, built.Version)
+	if err != nil {
+		return Built{}, nil, err
+	}
+	built.Dir = filepath.Join(c.Dir, fmt.Sprintf("%s-%s-%s", comp.Name, built.Version, key))
+	_, err = os.Stat(built.Dir)
+	built.Cached = err == nil
+	return built, programs, nil
+}
+
+// Build makes sure that a component's binaries are in the cache. A folder in the cache is complete: it gets its name
+// only after everything in it was built.
+func (c Cache) Build(ctx context.Context, comp Component) (Built, error) {
+	built, programs, err := c.look(ctx, comp)
+	if err != nil || built.Cached {
+		return built, err
+	}
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return Built{}, fmt.Errorf("creating the cache: %w", err)
+	}
+	tmp, err := os.MkdirTemp(c.Dir, ".building-"+comp.Name+"-")
+	if err != nil {
+		return Built{}, fmt.Errorf("creating the cache: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(tmp) }()
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return Built{}, fmt.Errorf("creating the cache: %w", err)
+	}
+	args := append([]string{"build"}, comp.flags(built.Version)...)
+	args = append(append(args, "-o", tmp+"/"), programs...)
+	if _, err := goCommand(ctx, filepath.Join(c.Source, comp.Name), args...); err != nil {
+		return Built{}, fmt.Errorf("building %s %s: %w", comp.Name, built.Version, err)
+	}
+	for from, to := range comp.Rename {
+		if err := os.Rename(filepath.Join(tmp, from), filepath.Join(tmp, to)); err != nil {
+			return Built{}, fmt.Errorf("building %s: %w", comp.Name, err)
+		}
+	}
+	if err := os.Rename(tmp, built.Dir); err != nil {
+		return Built{}, fmt.Errorf("keeping %s: %w", comp.Name, err)
+	}
+	return built, nil
+}
+
+// Program builds a single program of this repository to a path.
+func Program(ctx context.Context, dir, pkg, out string) error {
+	if _, err := goCommand(ctx, dir, "build", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg); err != nil {
+		return fmt.Errorf("building %s: %w", pkg, err)
+	}
+	return nil
+}
+
+// ModuleDir returns the folder of a module's source, as a component's go.mod selects it, downloading it if need be.
+func (c Cache) ModuleDir(ctx context.Context, component, module string) (string, error) {
+	dir := filepath.Join(c.Source, component)
+	if out, err := goCommand(ctx, dir, "list", "-m", "-f", "{{.Dir}}", module); err == nil && strings.TrimSpace(out) != "" {
+		return strings.TrimSpace(out), nil
+	}
+	if _, err := goCommand(ctx, dir, "mod", "download", module); err != nil {
+		return "", fmt.Errorf("getting the source of %s: %w", module, err)
+	}
+	out, err := goCommand(ctx, dir, "list", "-m", "-f", "{{.Dir}}", module)
+	if err != nil {
+		return "", fmt.Errorf("finding the source of %s: %w", module, err)
+	}
+	return strings.TrimSpace(out), nil
+}
+
+// flags are the same for every program of a component.
+func (comp Component) flags(version string) []string {
+	link := "-s -w"
+	if comp.Link != "" {
+		link += " " + strings.ReplaceAll(comp.Link, "VERSION", version)
+	}
+	flags := []string{"-trimpath", "-ldflags", link}
+	if comp.Tags != "" {
+		flags = append(flags, "-tags", comp.Tags)
+	}
+	return flags
+}
+
+var goVersion = regexp.MustCompile(`^go\d[\w.]*$`)
+
+// key covers the compiler, the platform, the flags and every file of the component's folder: versions, checksums and
+// local replacements.
+func (c Cache) key(ctx context.Context, dir string, comp Component, version string) (string, error) {
+	out, err := goCommand(ctx, dir, "env", "GOVERSION")
+	if err != nil {
+		return "", err
+	}
+	compiler := strings.TrimSpace(out)
+	if !goVersion.MatchString(compiler) {
+		return "", fmt.Errorf("unexpected version of Go: %q", compiler)
+	}
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "%s %s %q %v\n", compiler, runtime.GOARCH, comp.flags(version), comp.Rename)
+	err = filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, file)
+		_, _ = fmt.Fprintf(h, "%s %x\n", path.Clean(filepath.ToSlash(name)), sha256.Sum256(content))
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("reading component %s: %w", comp.Name, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6]), nil
+}
+
+// goCommand runs the go tool with the settings all builds share, whatever the machine's own are.
+func goCommand(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false", "GOWORK=off", "GOOS=linux")
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		lines := strings.Split(strings.TrimSpace(errOut.String()), "\n")
+		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, strings.Join(lines[max(0, len(lines)-20):], "\n"))
+	}
+	return out.String(), nil
+}

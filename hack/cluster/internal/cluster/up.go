@@ -1,0 +1,378 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/openfunction/openfunction/hack/cluster/internal/build"
+	"github.com/openfunction/openfunction/hack/cluster/internal/host"
+	"github.com/openfunction/openfunction/hack/cluster/internal/images"
+	"github.com/openfunction/openfunction/hack/cluster/internal/layout"
+	"github.com/openfunction/openfunction/hack/cluster/internal/leftovers"
+	"github.com/openfunction/openfunction/hack/cluster/internal/manifests"
+	"github.com/openfunction/openfunction/hack/cluster/internal/node"
+	"github.com/openfunction/openfunction/hack/cluster/internal/parts"
+	"github.com/openfunction/openfunction/hack/cluster/internal/process"
+	"github.com/openfunction/openfunction/hack/cluster/internal/services"
+	"github.com/openfunction/openfunction/hack/cluster/internal/steps"
+)
+
+// rise is one run of Up: what its steps hand on to each other.
+type rise struct {
+	*Cluster
+	node      *node.Node
+	ports     services.Ports
+	endpoints services.Endpoints
+	client    *manifests.Client
+	pause     string
+	// refs are references of images by the import path of their program.
+	refs map[string]string
+	// built are the components of parts.
+	built map[string]build.Built
+}
+
+// Up makes the cluster run, with the parts that always belong to it and those asked for. What runs already is left alone.
+func (c *Cluster) Up(ctx context.Context, with []string, out io.Writer) error {
+	if err := host.Root(); err != nil {
+		return err
+	}
+	selected, err := parts.Select(with)
+	if err != nil {
+		return err
+	}
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := c.claim(); err != nil {
+		return err
+	}
+	r := &rise{
+		Cluster: c,
+		node:    &node.Node{Layout: c.Layout, Netns: c.netns},
+		refs:    map[string]string{},
+		built:   map[string]build.Built{},
+	}
+	runner := steps.Runner{
+		Out: out, Pulse: 30 * time.Second,
+		Times: steps.LoadTimings(c.Layout.Timings(), c.Layout.Path("timings.json")),
+	}
+	return runner.Run(ctx, r.steps(selected))
+}
+
+// steps lists everything there is to do.
+func (r *rise) steps(selected []parts.Part) []steps.Step {
+	all := []steps.Step{
+		{Name: "host", Expect: 30 * time.Second, Do: r.checkHost},
+		{Name: "recover", Needs: []string{"host"}, Expect: time.Second, Do: r.recover},
+		{Name: "network", Needs: []string{"recover"}, Expect: time.Second, Do: r.network},
+		r.buildNode("etcd", 40*time.Second, &r.node.Etcd),
+		r.buildNode("containerd", 90*time.Second, &r.node.Containerd),
+		r.buildNode("kubernetes", 8*time.Minute, &r.node.Kubernetes),
+		{Name: "services", Needs: []string{"network"}, Expect: 2 * time.Second, Do: r.services},
+		{Name: "base images", Needs: []string{"services"}, Expect: 3 * time.Second, Do: r.baseImages},
+		{Name: "certificates", Needs: []string{"services"}, Expect: time.Second, Do: r.certificates},
+		r.daemon("etcd", time.Second, []string{"network", "build etcd"}, plain(r.node.EtcdDaemon)),
+		r.daemon("kube-apiserver", 8*time.Second, []string{"etcd", "certificates", "build kubernetes"}, plain(r.node.APIServerDaemon)),
+		r.daemon("controller-manager", 3*time.Second, []string{"kube-apiserver"}, plain(r.node.ControllerManagerDaemon)),
+		r.daemon("scheduler", 2*time.Second, []string{"kube-apiserver"}, plain(r.node.SchedulerDaemon)),
+		r.daemon("containerd", time.Second, []string{"network", "base images", "build containerd"}, func() (process.Daemon, error) {
+			return r.node.ContainerdDaemon(r.pause)
+		}),
+		r.daemon("kubelet", 2*time.Second, []string{"kube-apiserver", "containerd"}, r.node.KubeletDaemon),
+		r.daemon("kube-proxy", 2*time.Second, []string{"kube-apiserver"}, r.node.ProxyDaemon),
+		{Name: "node ready", Needs: []string{"kubelet", "kube-proxy", "controller-manager", "scheduler"}, Expect: 5 * time.Second, Do: r.nodeReady},
+	}
+	for _, p := range selected {
+		all = append(all, r.partSteps(p)...)
+	}
+	last := steps.Step{Name: "all parts ready", Expect: 30 * time.Second, Do: r.allReady(selected)}
+	for _, p := range selected {
+		last.Needs = append(last.Needs, "install "+p.Name)
+	}
+	return append(all, last)
+}
+
+func plain(describe func() process.Daemon) func() (process.Daemon, error) {
+	return func() (process.Daemon, error) { return describe(), nil }
+}
+
+func (r *rise) buildNode(name string, expect time.Duration, into *build.Built) steps.Step {
+	return steps.Step{Name: "build " + name, Needs: []string{"host"}, Expect: expect, Do: func(ctx context.Context) (string, error) {
+		built, note, err := r.build(ctx, name)
+		*into = built
+		return note, err
+	}}
+}
+
+func (r *rise) build(ctx context.Context, name string) (build.Built, string, error) {
+	component, err := build.Find(name)
+	if err != nil {
+		return build.Built{}, "", err
+	}
+	built, err := r.cache.Build(ctx, component)
+	if err != nil {
+		return build.Built{}, "", err
+	}
+	if built.Cached {
+		return built, built.Version + ", from the cache", nil
+	}
+	return built, built.Version, nil
+}
+
+func (r *rise) daemon(name string, expect time.Duration, needs []string, describe func() (process.Daemon, error)) steps.Step {
+	return steps.Step{Name: name, Needs: needs, Expect: expect, Do: func(ctx context.Context) (string, error) {
+		d, err := describe()
+		if err != nil {
+			return "", err
+		}
+		return r.ensure(ctx, d)
+	}}
+}
+
+func (r *rise) ensure(ctx context.Context, d process.Daemon) (string, error) {
+	started, err := r.procs.Ensure(ctx, d)
+	if err != nil {
+		return "", err
+	}
+	if !started {
+		return "was running", nil
+	}
+	return "started", nil
+}
+
+func (r *rise) checkHost(ctx context.Context) (string, error) {
+	installed, err := host.Require(ctx)
+	if err != nil || len(installed) == 0 {
+		return "", err
+	}
+	return "installed " + strings.Join(installed, ", "), nil
+}
+
+func (r *rise) recover(context.Context) (string, error) {
+	found, err := node.Recover(r.Layout, r.procs)
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(found, ", "), nil
+}
+
+func (r *rise) network(context.Context) (string, error) {
+	if err := r.netns.Ensure(layout.NodeIP); err != nil {
+		return "", err
+	}
+	return "namespace " + layout.Netns, leftovers.PrepareCgroup(layout.CgroupRoot)
+}
+
+// services starts this program again as a daemon, from a copy: the one that runs now may be a temporary file.
+func (r *rise) services(ctx context.Context) (string, error) {
+	_, running := r.procs.Running("services")
+	ports, err := services.PickPorts(r.Layout, running)
+	if err != nil {
+		return "", err
+	}
+	r.ports = ports
+	password, err := services.Credentials(r.Layout, ports)
+	if err != nil {
+		return "", err
+	}
+	r.endpoints = services.EndpointsOf(r.Layout, ports)
+	r.endpoints.GitPassword = password
+	program, err := r.copyOfSelf()
+	if err != nil {
+		return "", err
+	}
+	id, err := r.netns.ID()
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(r.Layout.Path("logs"), 0o755); err != nil {
+		return "", fmt.Errorf("creating the state folder: %w", err)
+	}
+	return r.ensure(ctx, process.Daemon{
+		Name: "services",
+		// Its listeners are in the namespace, so that another namespace needs another process.
+		Command: []string{program, "services", fmt.Sprintf("--namespace-id=%d", id)},
+		Env: []string{
+			layout.StateVariable + "=" + r.Layout.State, layout.SourceVariable + "=" + r.Layout.Source,
+			"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GOPROXY=" + os.Getenv("GOPROXY"),
+		},
+		Inputs: []string{program, r.Layout.Path("conf", "ports.json"), r.Layout.Path("git", "password")},
+		Ready: func(ctx context.Context) error {
+			for _, name := range []string{"registry", "git-http", "ingress"} {
+				address := net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[name]))
+				conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+				if err != nil {
+					return err
+				}
+				_ = conn.Close()
+			}
+			return nil
+		},
+	})
+}
+
+func (r *rise) copyOfSelf() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("finding this program: %w", err)
+	}
+	content, err := os.ReadFile(self)
+	if err != nil {
+		return "", fmt.Errorf("reading this program: %w", err)
+	}
+	program := r.Layout.Path("bin", "openfunction-cluster")
+	_, err = layout.WriteIfChanged(program, content, 0o755)
+	return program, err
+}
+
+// baseImages makes the images that are no component's: the one that holds pods' namespaces, and the one with a shell.
+func (r *rise) baseImages(ctx context.Context) (string, error) {
+	pause := r.Layout.Path("bin", "pause")
+	if err := build.Program(ctx, r.Layout.Source, "./pause", pause); err != nil {
+		return "", err
+	}
+	ref, _, err := r.push(ctx, images.Spec{
+		Repository: "cluster/pause", Tag: "1", Bare: true, User: "65535:65535",
+		Files: map[string]string{"/pause": pause}, Entrypoint: []string{"/pause"},
+	})
+	if err != nil {
+		return "", err
+	}
+	r.pause = ref
+	shell, err := images.Busybox(host.Busybox())
+	if err != nil {
+		return "", err
+	}
+	r.endpoints.ShellImage, _, err = r.push(ctx, shell)
+	return "", err
+}
+
+func (r *rise) push(ctx context.Context, s images.Spec) (ref string, pushed bool, err error) {
+	img, err := images.Assemble(s)
+	if err != nil {
+		return "", false, err
+	}
+	return images.Push(ctx, r.endpoints.RegistryHost, layout.RegistryName, s, img)
+}
+
+func (r *rise) certificates(context.Context) (string, error) {
+	return "", r.node.Secure(net.JoinHostPort("127.0.0.1", strconv.Itoa(r.ports["apiserver"])))
+}
+
+func (r *rise) nodeReady(ctx context.Context) (string, error) {
+	client, err := manifests.Connect(r.Layout.Kubeconfig())
+	if err != nil {
+		return "", err
+	}
+	r.client = client
+	r.endpoints.Kubectl = r.node.Kubernetes.Binary("kubectl")
+	if err := r.endpoints.Save(r.Layout); err != nil {
+		return "", err
+	}
+	nodes := schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
+	return "", client.AwaitCondition(ctx, nodes, "", layout.NodeName, "Ready", 2*time.Minute)
+}
+
+// partSteps builds, packs and installs one part. Readiness is waited for at the end, for all parts at once.
+func (r *rise) partSteps(p parts.Part) []steps.Step {
+	install := steps.Step{
+		Name: "install " + p.Name, Needs: []string{"node ready", "images " + p.Name}, Expect: p.Install,
+		Do: func(ctx context.Context) (string, error) { return r.install(ctx, p) },
+	}
+	for _, need := range p.Needs {
+		install.Needs = append(install.Needs, "install "+need)
+	}
+	return []steps.Step{
+		{
+			Name: "build " + p.Name, Needs: []string{"host"}, Expect: p.Build,
+			Do: func(ctx context.Context) (note string, err error) {
+				r.built[p.Component], note, err = r.build(ctx, p.Component)
+				return note, err
+			},
+		},
+		{
+			Name: "images " + p.Name, Needs: []string{"services", "build " + p.Name}, Expect: 5 * time.Second,
+			Do: func(ctx context.Context) (string, error) { return r.images(ctx, p) },
+		},
+		install,
+	}
+}
+
+// images packs every program of a component where ko would put it, which some of them rely on.
+func (r *rise) images(ctx context.Context, p parts.Part) (string, error) {
+	programs, err := r.cache.Programs(p.Component)
+	if err != nil {
+		return "", err
+	}
+	built, count := r.built[p.Component], 0
+	for _, importPath := range programs {
+		name := filepath.Base(importPath)
+		ref, pushed, err := r.push(ctx, images.Spec{
+			Repository: images.RepositoryOf(importPath), Tag: built.Version,
+			Files:      map[string]string{"/ko-app/" + name: built.Binary(name)},
+			Entrypoint: []string{"/ko-app/" + name},
+		})
+		if err != nil {
+			return "", err
+		}
+		if pushed {
+			count++
+		}
+		r.refs[importPath] = ref
+	}
+	return fmt.Sprintf("%d of %d pushed", count, len(programs)), nil
+}
+
+func (r *rise) install(ctx context.Context, p parts.Part) (string, error) {
+	objects, err := p.Objects(ctx, parts.Kit{Cache: r.cache, ShellImage: r.endpoints.ShellImage})
+	if err != nil {
+		return "", err
+	}
+	if err := manifests.ResolveKo(objects, r.refs); err != nil {
+		return "", err
+	}
+	applied, err := r.client.ApplyPart(ctx, p.Name, objects)
+	if err != nil || !applied {
+		return "unchanged", err
+	}
+	return fmt.Sprintf("%d objects", len(objects)), nil
+}
+
+func (r *rise) allReady(selected []parts.Part) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		for _, p := range selected {
+			err := manifests.Until(ctx, 5*time.Minute, func(ctx context.Context) (string, error) {
+				return missing(ctx, r.client, p)
+			})
+			if err != nil {
+				return "", fmt.Errorf("waiting for %s: %w; look with: kubectl get pods -A", p.Name, err)
+			}
+		}
+		return "kubeconfig: " + r.Layout.Kubeconfig(), nil
+	}
+}
+
+// missing says what a part still lacks.
+func missing(ctx context.Context, client *manifests.Client, p parts.Part) (string, error) {
+	for _, namespace := range p.Namespaces {
+		unavailable, err := client.UnavailableDeployments(ctx, namespace)
+		if err != nil || len(unavailable) > 0 {
+			return strings.Join(unavailable, ", "), err
+		}
+	}
+	if p.Missing != nil {
+		return p.Missing(ctx, client)
+	}
+	return "", nil
+}
