@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make` lists the targets. The README's two commands are `make demo` and `make test`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CLUSTER := go run -C hack/cluster .
+TOOLS := bin/tools
+# Packages that need neither a cluster nor a control plane.
+FAST := ./apis/... ./pkg/... ./cmd/... ./builders/...
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## a cluster if needed, the platform on it, a Function from source to an answer, to zero and back
+	go run ./hack/demo
+
+.PHONY: fast
+fast: ## build, vet, unit and golden tests, in under a minute
+	go build ./...
+	go vet ./...
+	go test -short ./pkg/... ./cmd/...
+
+.PHONY: test
+test: ## unit, golden and control plane tests under the race detector
+	@command -v gcc >/dev/null || { echo "The race detector needs gcc; on Debian: apt-get install gcc libc6-dev" >&2; exit 1; }
+	go test -race -count=1 $$(go list ./... | grep -v -E '/test/(e2e|perf)')
+	go test -C hack/cluster ./...
+
+.PHONY: e2e
+e2e: ## Ginkgo suite on the local cluster, or the one KUBECONFIG names
+	go test ./test/e2e -count=1 -timeout=80m -ginkgo.v
+
+.PHONY: perf
+perf: ## print the performance figures, one `name value unit` a line
+	go run ./test/perf
+
+.PHONY: golden
+golden: ## rewrite the golden files; read the difference like code
+	go test ./pkg/... -run Golden -update
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@for target in $$(grep -rhoE '^func Fuzz\w+' --include=*_test.go pkg cmd apis builders | sed 's/func //' | sort -u); do \
+		for package in $$(grep -rlE "^func $$target\(" --include=*_test.go pkg cmd apis builders | xargs -n1 dirname | sort -u); do \
+			go test "./$$package" -run='^$$' -fuzz="^$$target$$" -fuzztime=$${FUZZTIME:-30s}; done; done
+
+.PHONY: generate
+generate: ## write what is generated: deep copies, CRDs, roles
+	./hack/generate.sh
+
+.PHONY: verify
+verify: ## fail if what is generated is not what is committed
+	@before=$$(git status --porcelain -- apis config); ./hack/generate.sh >/dev/null; after=$$(git status --porcelain -- apis config); \
+	if [ "$$before" != "$$after" ] || ! git diff --quiet -- apis config; then \
+		git --no-pager diff --stat -- apis config; echo "Generated files differ: run make generate and commit" >&2; exit 1; fi
+
+.PHONY: lint
+lint: ## golangci-lint, pinned in hack/tools
+	./hack/lint.sh
+
+.PHONY: cluster
+cluster: ## start the local cluster, or what is missing of it
+	$(CLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: ## stop the local cluster and remove all it made, but for cached binaries
+	$(CLUSTER) down
+
+.PHONY: cluster-status
+cluster-status: ## what runs, and what does not
+	$(CLUSTER) status
+
+.PHONY: kubeconfig
+kubeconfig: ## print the path of the local cluster's kubeconfig
+	@$(CLUSTER) kubeconfig
+
+.PHONY: install
+install: ## build this checkout and install it on the cluster
+	go run ./hack/platform/install

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package e2e shows every capability on a real cluster with the real engines. It uses the cluster that KUBECONFIG names, and
+// otherwise the local one.
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	controllers "github.com/openfunction/openfunction/controllers/core"
+	"github.com/openfunction/openfunction/hack/platform"
+)
+
+// root is the checkout.
+const root = "../.."
+
+// namespace is where all functions of the suite live; it is made anew for every run.
+const namespace = "openfunction-e2e"
+
+var (
+	cluster platform.Cluster
+	images  platform.Images
+	c       client.Client
+)
+
+func TestE2E(t *testing.T) {
+	log.SetLogger(ctrl.Log)
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(3 * time.Minute)
+	SetDefaultEventuallyPollingInterval(250 * time.Millisecond)
+	RunSpecs(t, "e2e")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	var err error
+	checkout, err := filepath.Abs(root)
+	Expect(err).NotTo(HaveOccurred())
+	cluster, err = platform.Find(ctx, checkout, GinkgoWriter)
+	Expect(err).NotTo(HaveOccurred())
+	images, err = platform.Build(ctx, checkout, cluster, GinkgoWriter)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(platform.Install(ctx, checkout, cluster, images, GinkgoWriter)).To(Succeed())
+	config, err := cluster.Config()
+	Expect(err).NotTo(HaveOccurred())
+	c, err = client.New(config, client.Options{Scheme: controllers.NewScheme()})
+	Expect(err).NotTo(HaveOccurred())
+
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	Expect(client.IgnoreNotFound(c.Delete(ctx, ns.DeepCopy()))).To(Succeed())
+	Eventually(func() bool {
+		return apierrors.IsNotFound(c.Get(ctx, client.ObjectKeyFromObject(ns), &corev1.Namespace{}))
+	}).Should(BeTrue())
+	Expect(c.Create(ctx, ns)).To(Succeed())
+}, NodeTimeout(60*time.Minute))
+
+// ReportAfterEach shows the world as a user would look at it when a spec failed.
+var _ = ReportAfterEach(func(ctx SpecContext, report SpecReport) {
+	if !report.Failed() || cluster.Kubectl == "" {
+		return
+	}
+	for _, args := range [][]string{
+		{"get", "fn,fb,sv,taskruns,ksvc,pods", "-o", "wide"},
+		{"get", "events", "--sort-by=.lastTimestamp"},
+		{"get", "fn", "-o", "yaml"},
+	} {
+		AddReportEntry(strings.Join(args, " "), kubectl(ctx, args...))
+	}
+})
+
+func kubectl(ctx context.Context, args ...string) string {
+	text, err := exec.CommandContext(ctx, cluster.Kubectl, append([]string{"--kubeconfig", cluster.Kubeconfig, "-n", namespace}, args...)...).CombinedOutput()
+	if err != nil {
+		return string(text) + err.Error()
+	}
+	return string(text)
+}
+
+// loadGit makes a folder of testdata a repository of the cluster's git server and returns its name there.
+func loadGit(ctx context.Context, folder, name string) {
+	GinkgoHelper()
+	dir, err := filepath.Abs(filepath.Join("testdata", folder))
+	Expect(err).NotTo(HaveOccurred())
+	command := exec.CommandContext(ctx, "go", "run", "-C", filepath.Join(root, "hack/cluster"), ".", "load-git", dir, name)
+	command.Env = os.Environ()
+	text, err := command.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(text))
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+)
+
+// greeting is a function of one file that answers with a text.
+func greeting(text string) string {
+	return fmt.Sprintf("package hello\n\nimport \"net/http\"\n\nfunc Hello(w http.ResponseWriter, _ *http.Request) {\n\tw.Write([]byte(%q))\n}\n", text)
+}
+
+// manifest fills in the images of this run: $REGISTRY and $BUILDER.
+func manifest(text string) string {
+	return strings.NewReplacer("$REGISTRY", cluster.RegistryCluster, "$BUILDER", images.Builder, "$GIT", cluster.GitCluster,
+		"$SSH", cluster.GitSSHCluster).Replace(text)
+}
+
+// apply applies the manifest as kubectl does, and returns it as it is then.
+func apply(ctx context.Context, text string) *corev1beta2.Function {
+	GinkgoHelper()
+	f := &corev1beta2.Function{}
+	Expect(yaml.UnmarshalStrict([]byte(manifest(text)), f)).To(Succeed())
+	f.Namespace = namespace
+	f.SetGroupVersionKind(corev1beta2.GroupVersion.WithKind("Function"))
+	f.ManagedFields = nil
+	Expect(c.Patch(ctx, f, client.Apply, client.FieldOwner("e2e"), client.ForceOwnership)).To(Succeed()) //nolint:staticcheck // as kubectl apply --server-side
+	return f
+}
+
+// inline is a Function that answers with a text.
+func inline(name, text string) string {
+	return inlineOf(name, greeting(text))
+}
+
+// inlineOf is a Function of one inline file with a short way to zero.
+func inlineOf(name, source string) string {
+	GinkgoHelper()
+	files, err := yaml.Marshal(map[string]string{"hello.go": source})
+	Expect(err).NotTo(HaveOccurred())
+	return fmt.Sprintf(`
+metadata: {name: %s}
+spec:
+  image: $REGISTRY/e2e/%s:v1
+  build:
+    builder: $BUILDER
+    env: {FUNC_NAME: Hello}
+    source:
+      inline:
+        %s
+  serving:
+    scaleOptions:
+      maxReplicas: 3
+      knative: {autoscaling.knative.dev/window: 10s}
+`, name, name, strings.ReplaceAll(strings.TrimSpace(string(files)), "\n", "\n        "))
+}
+
+func read(ctx context.Context, name string) *corev1beta2.Function {
+	GinkgoHelper()
+	f := &corev1beta2.Function{}
+	Expect(c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, f)).To(Succeed())
+	return f
+}
+
+// condition returns one condition of the current generation.
+func condition(f *corev1beta2.Function, conditionType string) metav1.Condition {
+	found := meta.FindStatusCondition(f.Status.Conditions, conditionType)
+	if found == nil || found.ObservedGeneration != f.Generation {
+		return metav1.Condition{}
+	}
+	return *found
+}
+
+// becomes waits for a condition, and ends at once when the function stalls on the way to True.
+func becomes(ctx context.Context, name, conditionType string, want metav1.ConditionStatus) *corev1beta2.Function {
+	GinkgoHelper()
+	var f *corev1beta2.Function
+	Eventually(ctx, func() error {
+		f = read(ctx, name)
+		got := condition(f, conditionType)
+		if got.Status == want {
+			return nil
+		}
+		err := fmt.Errorf("%s is %q: %s: %s", conditionType, got.Status, got.Reason, got.Message)
+		if stalled := condition(f, corev1beta2.StalledCondition); want == metav1.ConditionTrue && stalled.Status == metav1.ConditionTrue {
+			log := ""
+			if f.Status.Build != nil && f.Status.Build.Failure != nil {
+				log = "\n" + f.Status.Build.Failure.Log
+			}
+			return StopTrying(err.Error() + log)
+		}
+		return err
+	}).Should(Succeed())
+	return f
+}
+
+func ready(ctx context.Context, name string) *corev1beta2.Function {
+	GinkgoHelper()
+	return becomes(ctx, name, corev1beta2.ReadyCondition, metav1.ConditionTrue)
+}
+
+// get asks the function once, at its external address, through the cluster's ingress where there is one.
+func get(ctx context.Context, f *corev1beta2.Function) (string, error) {
+	for _, address := range f.Status.Addresses {
+		if address.Type == nil || *address.Type != corev1beta2.ExternalAddressType {
+			continue
+		}
+		target, err := url.Parse(address.Value)
+		if err != nil {
+			return "", err
+		}
+		host := target.Host
+		if cluster.IngressHost != "" {
+			target.Host = cluster.IngressHost
+		}
+		return request(ctx, target.String(), host)
+	}
+	return "", errors.New("the function has no external address")
+}
+
+func request(ctx context.Context, target, host string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return "", err
+	}
+	r.Host = host
+	response, err := http.DefaultClient.Do(r) //nolint:gosec // the address comes from the function's own status
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return "", err
+	}
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s", response.Status, body)
+	}
+	return string(body), nil
+}
+
+func pods(ctx context.Context, name string) int {
+	GinkgoHelper()
+	list := &corev1.PodList{}
+	Expect(c.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{corev1beta2.ServingLabel: name})).To(Succeed())
+	return len(list.Items)
+}
