@@ -28,30 +28,37 @@ type BuildImpl struct {
 	// +optional
 	BuilderCredentials *corev1.LocalObjectReference `json:"builderCredentials,omitempty"`
 
-	// shipwright chooses the build strategy by its established name, and gives it parameters.
+	// shipwright chooses the build strategy by its established name, and gives it parameters. Default: buildpacks when
+	// builder is set, else the Dockerfile.
+	// Example: {strategy: {name: kaniko}}
 	// +optional
 	Shipwright *ShipwrightEngine `json:"shipwright,omitempty"`
 
-	// taskRef names a Tekton Task of your own in the same namespace that does the build in place of a strategy.
+	// taskRef names a Tekton Task of your own in the same namespace that does the build in place of a strategy. It cannot
+	// be combined with dockerfile or shipwright.strategy.
+	// Example: {name: my-build}
 	// +optional
 	TaskRef *TaskRef `json:"taskRef,omitempty"`
 
-	// env are environment variables of the build, by name. Buildpacks read their settings from here.
-	// Example: FUNC_NAME: HelloWorld
+	// env are environment variables of the build, by name; at most 1024. Buildpacks read their settings from here.
+	// Example: {FUNC_NAME: HelloWorld}
 	// +optional
 	// +kubebuilder:validation:MaxProperties=1024
 	Env map[string]string `json:"env,omitempty"`
 
 	// srcRepo is where the source comes from: a git repository or an image that holds it.
 	// Exactly one of srcRepo and source is needed.
+	// Example: {url: "https://github.com/OpenFunction/samples.git", revision: main, sourceSubPath: functions/knative/hello-world-go}
 	// +optional
 	SrcRepo *GitRepo `json:"srcRepo,omitempty"`
 
 	// source is source code written in the object itself. Exactly one of srcRepo and source is needed.
+	// Example: {inline: {main.go: "package main ..."}}
 	// +optional
 	Source *Source `json:"source,omitempty"`
 
-	// dockerfile is the path of the Dockerfile, relative to the source folder. Setting it builds with that Dockerfile.
+	// dockerfile is the path of the Dockerfile, relative to the source folder. It is used when builder is not set, and by
+	// the strategies buildah and kaniko. Default: Dockerfile, for these strategies.
 	// Example: Dockerfile
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
@@ -70,7 +77,7 @@ type BuildImpl struct {
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^[+]?(0|([0-9]+([.][0-9]*)?(ns|us|µs|μs|ms|s|m|h))+)$') && duration(self) >= duration('0s')`,message=`timeout must be a duration that is not negative; write it like 10m`
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
-	// successfulBuildsHistoryLimit is how many succeeded Builders are kept, default 0. The Builder of the current
+	// successfulBuildsHistoryLimit is how many succeeded Builders are kept, 0 to 10000, default 0. The Builder of the current
 	// spec is always kept.
 	// +optional
 	// +kubebuilder:default=0
@@ -78,7 +85,7 @@ type BuildImpl struct {
 	// +kubebuilder:validation:Maximum=10000
 	SuccessfulBuildsHistoryLimit *int32 `json:"successfulBuildsHistoryLimit,omitempty"`
 
-	// failedBuildsHistoryLimit is how many failed, timed out and canceled Builders are kept, default 1. The Builder
+	// failedBuildsHistoryLimit is how many failed, timed out and canceled Builders are kept, 0 to 10000, default 1. The Builder
 	// of the current spec is always kept.
 	// +optional
 	// +kubebuilder:default=1
@@ -106,7 +113,8 @@ const (
 
 // ShipwrightEngine chooses the build strategy by its established name, and gives it parameters.
 type ShipwrightEngine struct {
-	// strategy names the build strategy. Default: buildpacks, or dockerfile when build.dockerfile is set.
+	// strategy names the build strategy. Default: buildpacks when builder is set, else the Dockerfile.
+	// Example: {name: kaniko, kind: ClusterBuildStrategy}
 	// +optional
 	Strategy *Strategy `json:"strategy,omitempty"`
 
@@ -124,7 +132,7 @@ type ShipwrightEngine struct {
 
 // Strategy names a build strategy.
 type Strategy struct {
-	// name is the strategy: openfunction (buildpacks), buildah, kaniko or ko.
+	// name is the strategy: openfunction or buildpacks; buildah, kaniko or dockerfile.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -161,6 +169,7 @@ type GitRepo struct {
 	BundleContainer *BundleContainer `json:"bundleContainer,omitempty"`
 
 	// revision is the branch, tag or commit. Default: the repository's default branch.
+	// Example: main
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Revision *string `json:"revision,omitempty"`
@@ -192,7 +201,7 @@ type BundleContainer struct {
 type Source struct {
 	// inline maps a file name to its content: at most 64 files and 512 KiB together. Names are relative paths
 	// without . or .. parts.
-	// Example: main.go: "package hello ..."
+	// Example: {main.go: "package main ..."}
 	// +required
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=64

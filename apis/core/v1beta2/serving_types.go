@@ -17,52 +17,67 @@ import (
 // +kubebuilder:validation:XValidation:rule=`!has(self.pubsub) || !has(self.states) || !self.pubsub.exists(n, n in self.states)`,message=`a component must not be declared in both pubsub and states; rename one of them`,fieldPath=`.states`
 // +kubebuilder:validation:XValidation:rule=`!has(self.triggers) || !has(self.triggers.http) || !has(self.triggers.http.engine) || self.triggers.http.engine != 'knative' || !has(self.scaleOptions) || !has(self.scaleOptions.keda) || !has(self.scaleOptions.keda.httpScaledObject)`,message=`engine knative does not use scaleOptions.keda.httpScaledObject; set engine to keda, or remove httpScaledObject`,fieldPath=`.triggers.http.engine`
 type ServingImpl struct {
-	// triggers say what calls the function. Without triggers.dapr the function is called over HTTP on port 8080.
+	// triggers say what calls the function: HTTP requests, events of Dapr components, or both. Default: HTTP requests to
+	// port 8080.
+	// Example: {http: {port: 9000}}
 	// +optional
 	Triggers *Triggers `json:"triggers,omitempty"`
 
-	// scaleOptions say how many copies of the function run, and by what measure.
+	// scaleOptions say how many copies of the function run, and by what measure. Default: as many
+	// as requests or events need, and none while there are none.
+	// Example: {minReplicas: 1, maxReplicas: 20}
 	// +optional
 	ScaleOptions *ScaleOptions `json:"scaleOptions,omitempty"`
 
-	// outputs are the Dapr components the function sends data to, at most 64.
+	// outputs are the Dapr components the function sends data to, at most 64. Default: none.
+	// Example: [{dapr: {name: orders, topic: new}}]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Outputs []Output `json:"outputs,omitempty"`
 
-	// bindings are Dapr binding components made for this function, by the name the function knows them under.
+	// bindings are Dapr binding components made for this function, by the name that triggers and outputs use for them;
+	// at most 64. A name may be used in only one of bindings, pubsub and states.
+	// Example: {kafka: {type: bindings.kafka, version: v1, metadata: [{name: brokers, value: "kafka:9092"}]}}
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	Bindings map[string]*daprv1alpha1.ComponentSpec `json:"bindings,omitempty"`
 
-	// pubsub are Dapr pub/sub components made for this function, by the name the function knows them under.
+	// pubsub are Dapr pub/sub components made for this function, by the name that triggers and outputs use for them; at
+	// most 64. Triggers and outputs that use one need a topic.
+	// Example: {orders: {type: pubsub.redis, version: v1, metadata: [{name: redisHost, value: "redis:6379"}]}}
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	Pubsub map[string]*daprv1alpha1.ComponentSpec `json:"pubsub,omitempty"`
 
-	// states are Dapr state stores the function uses, by name.
+	// states are Dapr state stores the function uses, by name; at most 64. One without spec refers to a Component that
+	// exists in the namespace.
+	// Example: {store: {spec: {type: state.redis, version: v1, metadata: []}}}
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	States map[string]*State `json:"states,omitempty"`
 
-	// params are environment variables of the function container, by name.
+	// params are environment variables of the function container, by name; at most 1024.
+	// Example: {GREETING: Hello}
 	// +optional
 	// +kubebuilder:validation:MaxProperties=1024
 	Params map[string]string `json:"params,omitempty"`
 
-	// labels are added to the workload and its pods. They win over the platform's own.
+	// labels are added to the workload and its pods, at most 256. They win over the platform's own.
+	// Example: {team: web}
 	// +optional
 	// +kubebuilder:validation:MaxProperties=256
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// annotations are added to the workload and its pods. They win over the platform's own.
+	// annotations are added to the workload and its pods, at most 256. They win over the platform's own.
+	// Example: {openfunction.io/dapr-service-mode: sidecar}
 	// +optional
 	// +kubebuilder:validation:MaxProperties=256
 	Annotations map[string]string `json:"annotations,omitempty"`
 
 	// template is the pod the function runs in, as in a Deployment. The container named function is the function: its
-	// image is set by the platform; a container of that name is added when there is none.
+	// image is set by the platform; a container of that name is added when there is none. Default: only that container.
+	// Example: {containers: [{name: function, resources: {limits: {memory: 128Mi}}}]}
 	// +optional
 	Template *corev1.PodSpec `json:"template,omitempty"`
 
@@ -73,15 +88,18 @@ type ServingImpl struct {
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^[+]?(0|([0-9]+([.][0-9]*)?(ns|us|µs|μs|ms|s|m|h))+)$') && duration(self) >= duration('0s')`,message=`timeout must be a duration that is not negative; write it like 5m`
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
-	// hooks are functions-framework plugins that run before and after the function.
+	// hooks are functions-framework plugins that run before and after the function. Default: the platform's.
+	// Example: {pre: [auth], post: [audit]}
 	// +optional
 	Hooks *Hooks `json:"hooks,omitempty"`
 
-	// tracing makes the functions framework send traces.
+	// tracing makes the functions framework send traces. Default: the platform's setting.
+	// Example: {enabled: true, provider: {name: skywalking, oapServer: "oap:11800"}}
 	// +optional
 	Tracing *TracingConfig `json:"tracing,omitempty"`
 
 	// workloadType is the kind of workload an event-driven function runs as: Deployment (default), StatefulSet or Job.
+	// HTTP functions do not use it.
 	// +optional
 	WorkloadType WorkloadType `json:"workloadType,omitempty"`
 }

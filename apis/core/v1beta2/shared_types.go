@@ -61,18 +61,21 @@ const (
 
 // Triggers say what calls the function.
 type Triggers struct {
-	// http makes the function answer HTTP requests. It is the default when there is no triggers.dapr.
+	// http makes the function answer HTTP requests. Default: on port 8080, when triggers.dapr is empty.
+	// Example: {port: 9000, requestTimeout: 30s}
 	// +optional
 	HTTP *HTTPTrigger `json:"http,omitempty"`
 
-	// dapr makes events of Dapr components call the function, at most 64.
+	// dapr makes events of Dapr components call the function, at most 64. Default: none.
+	// Example: [{name: kafka, type: bindings.kafka}, {name: orders, type: pubsub.redis, topic: new}]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:XValidation:rule=`self.all(a, self.exists_one(b, b.name == a.name && (has(b.topic) ? b.topic : "") == (has(a.topic) ? a.topic : "")))`,message=`triggers.dapr must not name the same component and topic twice; remove one of the entries`
 	Dapr []DaprTrigger `json:"dapr,omitempty"`
 
-	// inputs are Dapr components the function reads from when it is called, at most 64.
+	// inputs are Dapr components the function reads from when it is called, at most 64. Default: none.
+	// Example: [{dapr: {name: store, type: state.redis}}]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -103,7 +106,9 @@ type HTTPTrigger struct {
 	// +optional
 	Engine *Engine `json:"engine,omitempty"`
 
-	// route says at which hosts and paths the function answers outside the cluster.
+	// route says at which hosts and paths the function answers outside the cluster. Default: a host made from the
+	// Gateway's hostTemplate, every path.
+	// Example: {hostnames: [hello.example.com]}
 	// +optional
 	Route *Route `json:"route,omitempty"`
 
@@ -113,7 +118,8 @@ type HTTPTrigger struct {
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^[+]?(0|([0-9]+([.][0-9]*)?(ns|us|µs|μs|ms|s|m|h))+)$') && duration(self) > duration('0s')`,message=`requestTimeout must be a duration above 0; write it like 30s`
 	RequestTimeout *metav1.Duration `json:"requestTimeout,omitempty"`
 
-	// inputs are Dapr components the function reads from when it is called; the same as triggers.inputs.
+	// inputs are Dapr components the function reads from when it is called, at most 64; the same as triggers.inputs.
+	// Example: [{name: store, type: state.redis}]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -127,6 +133,7 @@ type Route struct {
 	GatewayRef *GatewayRef `json:"gatewayRef,omitempty"`
 
 	// hostnames are the host names of the route, at most 16. Default: made from the Gateway's hostTemplate.
+	// Example: [hello.example.com]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -315,30 +322,33 @@ type State struct {
 //
 // +kubebuilder:validation:XValidation:rule=`(has(self.minReplicas) ? self.minReplicas : 0) <= (has(self.maxReplicas) ? self.maxReplicas : 10)`,message=`minReplicas must not be greater than maxReplicas (10 when left out); lower minReplicas or raise maxReplicas`,fieldPath=`.minReplicas`
 type ScaleOptions struct {
-	// minReplicas is the least number of copies, default 0: the function stops when nobody calls it.
+	// minReplicas is the least number of copies, 0 to 100000, default 0: the function stops when nobody calls it. It must
+	// not be greater than maxReplicas.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100000
 	MinReplicas *int32 `json:"minReplicas,omitempty"`
 
-	// maxReplicas is the greatest number of copies, default 10.
+	// maxReplicas is the greatest number of copies, 0 to 100000. Default: the engine's (Knative: no limit, KEDA: 100);
+	// minReplicas is then held against 10.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100000
 	MaxReplicas *int32 `json:"maxReplicas,omitempty"`
 
-	// concurrency is the hard limit of requests one copy handles at a time; 0 is no limit, which is the default.
+	// concurrency is the hard limit of requests one copy handles at a time, 0 to 1000. Default 0: no limit.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	Concurrency *int32 `json:"concurrency,omitempty"`
 
-	// keda are the options of functions that KEDA scales.
+	// keda are the options of functions that KEDA scales: those of triggers.dapr, and those of engine keda.
+	// Example: {scaledObject: {cooldownPeriod: 60}, triggers: [{type: kafka, metadata: {topic: logs}}]}
 	// +optional
 	Keda *KedaScaleOptions `json:"keda,omitempty"`
 
-	// knative are annotations for the Knative revision, by name.
-	// Example: autoscaling.knative.dev/target: "50"
+	// knative are annotations for the Knative revision, by name; at most 64. minReplicas and maxReplicas win over them.
+	// Example: {autoscaling.knative.dev/target: "50"}
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	Knative *map[string]string `json:"knative,omitempty"`
@@ -348,19 +358,21 @@ type ScaleOptions struct {
 //
 // +kubebuilder:validation:XValidation:rule=`[has(self.scaledObject), has(self.scaledJob), has(self.httpScaledObject)].filter(x, x).size() <= 1`,message=`at most one of scaledObject, scaledJob and httpScaledObject may be set; keep the one that fits the function and remove the others`
 type KedaScaleOptions struct {
-	// scaledObject are options for a Deployment or StatefulSet.
+	// scaledObject are options for a Deployment or StatefulSet. At most one of scaledObject, scaledJob and
+	// httpScaledObject may be set.
 	// +optional
 	ScaledObject *KedaScaledObject `json:"scaledObject,omitempty"`
 
-	// scaledJob are options for Jobs.
+	// scaledJob are options for Jobs, with workloadType Job.
 	// +optional
 	ScaledJob *KedaScaledJob `json:"scaledJob,omitempty"`
 
-	// httpScaledObject are options of the KEDA HTTP add-on.
+	// httpScaledObject are options of the KEDA HTTP add-on. Setting it makes engine keda the default.
 	// +optional
 	HTTPScaledObject *HTTPScaledObject `json:"httpScaledObject,omitempty"`
 
 	// triggers are the KEDA triggers that scale the function, at most 32. Without one nothing is scaled by KEDA.
+	// Example: [{type: kafka, metadata: {bootstrapServers: "kafka:9092", topic: logs, lagThreshold: "20"}}]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
@@ -484,14 +496,16 @@ const (
 
 // Hooks are functions-framework plugins that run before and after the function.
 type Hooks struct {
-	// pre are the plugins that run before the function, in order.
+	// pre are the plugins that run before the function, in order, at most 64.
+	// Example: [auth]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	Pre []string `json:"pre,omitempty"`
 
-	// post are the plugins that run after the function, in order.
+	// post are the plugins that run after the function, in order, at most 64.
+	// Example: [audit]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -506,7 +520,7 @@ type Hooks struct {
 
 // TracingConfig makes the functions framework send traces.
 type TracingConfig struct {
-	// enabled turns tracing on or off.
+	// enabled turns tracing on or off. False turns the platform's setting off for this function.
 	// +required
 	Enabled bool `json:"enabled"`
 
@@ -514,12 +528,14 @@ type TracingConfig struct {
 	// +required
 	Provider *TracingProvider `json:"provider"`
 
-	// tags are added to every span, by name.
+	// tags are added to every span, by name; at most 64.
+	// Example: {layer: faas}
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	Tags map[string]string `json:"tags,omitempty"`
 
-	// baggage is carried along with every trace, by name.
+	// baggage is carried along with every trace, by name; at most 64.
+	// Example: {tenant: web}
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	Baggage map[string]string `json:"baggage,omitempty"`
