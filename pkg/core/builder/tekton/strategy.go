@@ -5,6 +5,7 @@ package tekton
 import (
 	"maps"
 	"slices"
+	"strconv"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +22,8 @@ type strategy struct {
 	steps []tektonv1.Step
 	// report is the argument that tells the report step where the digest stands.
 	report string
+	// params carry what users wrote to the steps, beside those every task has.
+	params map[string]string
 }
 
 // strategyOf picks the strategy by build.shipwright.strategy.name, and without one by which of builder and dockerfile is set.
@@ -97,19 +100,20 @@ func dockerfile(in core.BuildInput) (strategy, error) {
 	for _, registry := range in.Settings.InsecureRegistries {
 		args = append(args, "--insecure-registry="+registry)
 	}
-	var env []corev1.EnvVar
-	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {
-		args = append(args, "--build-arg="+name)
-		env = append(env, corev1.EnvVar{Name: name, Value: "$(params." + buildArg(name) + ")"})
+	values := map[string]string{}
+	for i, name := range slices.Sorted(maps.Keys(spec.Env)) {
+		param := "build-arg-" + strconv.Itoa(i)
+		values[param] = name + "=" + spec.Env[name]
+		args = append(args, "--build-arg=$(params."+param+")")
 	}
 	return strategy{
 		report: "--digest-file=" + layersDir + "/digest",
+		params: values,
 		steps: []tektonv1.Step{{
 			Name:         "build",
 			Image:        in.Settings.DockerfileImage,
 			Command:      []string{"/kaniko/executor"},
 			Args:         args,
-			Env:          env,
 			VolumeMounts: append([]corev1.VolumeMount{{Name: "workspace", MountPath: "/workspace"}}, dockerMount(in.Builder)...),
 			SecurityContext: &corev1.SecurityContext{
 				RunAsUser:                ptr.To[int64](0),

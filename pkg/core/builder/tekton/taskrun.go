@@ -11,6 +11,7 @@ import (
 	"github.com/tektoncd/pipeline/pkg/apis/pipeline/pod"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
@@ -36,15 +37,17 @@ var results = []string{"image-digest", "image-size", "commit-sha", "commit-autho
 
 func taskRun(in core.BuildInput) (*tektonv1.TaskRun, error) {
 	b := in.Builder
-	spec := tektonv1.TaskRunSpec{Params: params(in), Timeout: b.Spec.Timeout, PodTemplate: podTemplate(b)}
+	spec := tektonv1.TaskRunSpec{Timeout: timeout(b), PodTemplate: podTemplate(b)}
 	if own := b.Spec.TaskRef; own != nil {
 		spec.TaskRef = &tektonv1.TaskRef{Name: own.Name, Kind: tektonv1.NamespacedTaskKind}
+		spec.Params = params(in, ownParams(b), asWritten)
 	} else {
 		strategy, err := strategyOf(in)
 		if err != nil {
 			return nil, err
 		}
-		spec.TaskSpec = task(in, strategy)
+		spec.Params = params(in, strategy.params, literal)
+		spec.TaskSpec = task(in, strategy, spec.Params)
 	}
 	return &tektonv1.TaskRun{ObjectMeta: childMeta(b), Spec: spec}, nil
 }
@@ -58,13 +61,19 @@ func podTemplate(b *corev1beta2.Builder) *pod.PodTemplate {
 	return template
 }
 
-// params carry everything that users write into the task.
-func params(in core.BuildInput) tektonv1.Params {
+// timeout is how long Tekton lets the build run. Without one there is no limit; Tekton's own default would be an hour.
+func timeout(b *corev1beta2.Builder) *metav1.Duration {
+	if b.Spec.Timeout == nil {
+		return &metav1.Duration{}
+	}
+	return b.Spec.Timeout
+}
+
+// params carry everything that users write into the task, those of the strategy or the user's own Task included. Tekton tells
+// names of parameters apart without regard to case, so no name here is made of what a user wrote.
+func params(in core.BuildInput, more map[string]string, escape func(string) string) tektonv1.Params {
 	spec := in.Builder.Spec
 	values := map[string]string{"image": spec.Image, "env": environment(in)}
-	for name, value := range spec.Env {
-		values[buildArg(name)] = value
-	}
 	if source := spec.SrcRepo; source != nil {
 		values["url"] = source.URL
 		values["revision"] = ptr.Deref(source.Revision, "")
@@ -76,23 +85,26 @@ func params(in core.BuildInput) tektonv1.Params {
 	if spec.Dockerfile != nil {
 		values["dockerfile"] = *spec.Dockerfile
 	}
-	own := spec.TaskRef != nil
-	if own && spec.Shipwright != nil {
-		for _, p := range spec.Shipwright.Params {
-			if p.SingleValue != nil && p.Value != nil {
-				values[p.Name] = *p.Value
-			}
-		}
-	}
+	maps.Copy(values, more)
 	var params tektonv1.Params
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		value := values[name]
-		if !own {
-			value = literal(value)
-		}
-		params = append(params, tektonv1.Param{Name: name, Value: *tektonv1.NewStructuredValues(value)})
+		params = append(params, tektonv1.Param{Name: name, Value: *tektonv1.NewStructuredValues(escape(values[name]))})
 	}
 	return params
+}
+
+// ownParams are the parameters the user gives to a Task of the user's own.
+func ownParams(b *corev1beta2.Builder) map[string]string {
+	if b.Spec.Shipwright == nil {
+		return nil
+	}
+	values := map[string]string{}
+	for _, p := range b.Spec.Shipwright.Params {
+		if p.SingleValue != nil && p.Value != nil {
+			values[p.Name] = *p.Value
+		}
+	}
+	return values
 }
 
 // environment is build.env, with the operator's Go proxy where the user names none, as a JSON object.
@@ -112,8 +124,7 @@ func environment(in core.BuildInput) string {
 }
 
 // task is fetch, strategy, report.
-func task(in core.BuildInput, strategy strategy) *tektonv1.TaskSpec {
-	declared := params(in)
+func task(in core.BuildInput, strategy strategy, params tektonv1.Params) *tektonv1.TaskSpec {
 	task := &tektonv1.TaskSpec{
 		Volumes: volumes(in.Builder),
 		StepTemplate: &tektonv1.StepTemplate{
@@ -122,7 +133,7 @@ func task(in core.BuildInput, strategy strategy) *tektonv1.TaskSpec {
 		},
 		Steps: append([]tektonv1.Step{fetch(in)}, append(strategy.steps, report(in, strategy.report))...),
 	}
-	for _, p := range declared {
+	for _, p := range params {
 		task.Params = append(task.Params, tektonv1.ParamSpec{Name: p.Name, Type: tektonv1.ParamTypeString})
 	}
 	for _, name := range results {
@@ -260,11 +271,11 @@ func sourcePath(b *corev1beta2.Builder) string {
 	return sourceDir + "/$(params.sub-path)"
 }
 
-// buildArg is the parameter that carries one entry of build.env to a Dockerfile build.
-func buildArg(name string) string { return "build-arg-" + name }
-
 // literal keeps the kubelet from expanding $(VARIABLE) in text of the user's
 // (https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/).
 func literal(text string) string {
 	return strings.ReplaceAll(text, "$", "$$")
 }
+
+// asWritten is for a Task of the user's own, which may use parameters where nothing is expanded.
+func asWritten(text string) string { return text }
