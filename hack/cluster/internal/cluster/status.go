@@ -11,8 +11,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/openfunction/openfunction/hack/cluster/internal/build"
 	"github.com/openfunction/openfunction/hack/cluster/internal/layout"
 	"github.com/openfunction/openfunction/hack/cluster/internal/manifests"
@@ -95,8 +93,7 @@ func (c *Cluster) partRows(ctx context.Context) []row {
 	if err != nil {
 		return []row{{name: "node", state: "no kubeconfig"}}
 	}
-	nodes := schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
-	why, err := client.MissingCondition(ctx, nodes, "", layout.NodeName, "Ready")
+	why, err := client.NodeNotReady(ctx, layout.NodeName, time.Time{})
 	rows := []row{stateOf("node", why, err)}
 	if err != nil {
 		return rows

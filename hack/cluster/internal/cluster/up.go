@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/openfunction/openfunction/hack/cluster/internal/build"
 	"github.com/openfunction/openfunction/hack/cluster/internal/host"
 	"github.com/openfunction/openfunction/hack/cluster/internal/images"
@@ -34,6 +32,8 @@ type rise struct {
 	endpoints services.Endpoints
 	client    *manifests.Client
 	pause     string
+	// podlessAt is when it was found that no pod runs, if so: what the API server says from before then is not true.
+	podlessAt time.Time
 	// refs are references of images by the import path of their program.
 	refs map[string]string
 	// built are the components of parts.
@@ -89,7 +89,8 @@ func (r *rise) steps(selected []parts.Part) []steps.Step {
 		r.daemon("containerd", time.Second, []string{"network", "base images", "build containerd"}, func() (process.Daemon, error) {
 			return r.node.ContainerdDaemon(r.pause)
 		}),
-		r.daemon("kubelet", 2*time.Second, []string{"kube-apiserver", "containerd"}, r.node.KubeletDaemon),
+		{Name: "forget the dead", Needs: []string{"kube-apiserver"}, Expect: time.Second, Do: r.forgetTheDead},
+		r.daemon("kubelet", 2*time.Second, []string{"forget the dead", "containerd"}, r.node.KubeletDaemon),
 		r.daemon("kube-proxy", 2*time.Second, []string{"kube-apiserver"}, r.node.ProxyDaemon),
 		{Name: "node ready", Needs: []string{"kubelet", "kube-proxy", "controller-manager", "scheduler"}, Expect: 5 * time.Second, Do: r.nodeReady},
 	}
@@ -108,96 +109,134 @@ func plain(describe func() process.Daemon) func() (process.Daemon, error) {
 }
 
 func (r *rise) buildNode(name string, expect time.Duration, into *build.Built) steps.Step {
-	return steps.Step{Name: "build " + name, Needs: []string{"host"}, Expect: expect, Do: func(ctx context.Context) (string, error) {
-		built, note, err := r.build(ctx, name)
-		*into = built
-		return note, err
-	}}
+	return r.buildStep(name, expect, func(built build.Built) { *into = built })
 }
 
-func (r *rise) build(ctx context.Context, name string) (build.Built, string, error) {
-	component, err := build.Find(name)
-	if err != nil {
-		return build.Built{}, "", err
+func (r *rise) buildStep(name string, expect time.Duration, keep func(build.Built)) steps.Step {
+	return steps.Step{
+		Name: "build " + name, Needs: []string{"host"}, Expect: expect,
+		Idle: func(ctx context.Context) bool {
+			component, err := build.Find(name)
+			if err != nil {
+				return false
+			}
+			built, err := r.cache.Look(ctx, component)
+			return err == nil && built.Cached
+		},
+		Do: func(ctx context.Context) (steps.Outcome, error) {
+			component, err := build.Find(name)
+			if err != nil {
+				return steps.Outcome{}, err
+			}
+			built, err := r.cache.Build(ctx, component)
+			if err != nil {
+				return steps.Outcome{}, err
+			}
+			keep(built)
+			if built.Cached {
+				return steps.Outcome{Note: built.Version + ", from the cache", Idle: true}, nil
+			}
+			return steps.Outcome{Note: built.Version}, nil
+		},
 	}
-	built, err := r.cache.Build(ctx, component)
-	if err != nil {
-		return build.Built{}, "", err
-	}
-	if built.Cached {
-		return built, built.Version + ", from the cache", nil
-	}
-	return built, built.Version, nil
 }
 
 func (r *rise) daemon(name string, expect time.Duration, needs []string, describe func() (process.Daemon, error)) steps.Step {
-	return steps.Step{Name: name, Needs: needs, Expect: expect, Do: func(ctx context.Context) (string, error) {
-		d, err := describe()
-		if err != nil {
-			return "", err
-		}
-		return r.ensure(ctx, d)
-	}}
+	return steps.Step{
+		Name: name, Needs: needs, Expect: expect,
+		Idle: func(context.Context) bool { _, running := r.procs.Running(name); return running },
+		Do: func(ctx context.Context) (steps.Outcome, error) {
+			d, err := describe()
+			if err != nil {
+				return steps.Outcome{}, err
+			}
+			return r.ensure(ctx, d)
+		},
+	}
 }
 
-func (r *rise) ensure(ctx context.Context, d process.Daemon) (string, error) {
+func (r *rise) ensure(ctx context.Context, d process.Daemon) (steps.Outcome, error) {
 	started, err := r.procs.Ensure(ctx, d)
 	if err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
 	if !started {
-		return "was running", nil
+		return steps.Outcome{Note: "was running", Idle: true}, nil
 	}
-	return "started", nil
+	return steps.Outcome{Note: "started"}, nil
 }
 
-func (r *rise) checkHost(ctx context.Context) (string, error) {
+func (r *rise) checkHost(ctx context.Context) (steps.Outcome, error) {
 	installed, err := host.Require(ctx)
 	if err != nil || len(installed) == 0 {
-		return "", err
+		return steps.Outcome{Idle: true}, err
 	}
-	return "installed " + strings.Join(installed, ", "), nil
+	return steps.Outcome{Note: "installed " + strings.Join(installed, ", ")}, nil
 }
 
-func (r *rise) recover(context.Context) (string, error) {
-	found, err := node.Recover(r.Layout, r.procs)
+func (r *rise) recover(context.Context) (steps.Outcome, error) {
+	found, podless, err := node.Recover(r.Layout, r.procs)
 	if err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
-	return strings.Join(found, ", "), nil
+	if podless {
+		r.podlessAt = time.Now()
+	}
+	return steps.Outcome{Note: strings.Join(found, ", "), Idle: len(found) == 0}, nil
 }
 
-func (r *rise) network(context.Context) (string, error) {
+func (r *rise) network(context.Context) (steps.Outcome, error) {
 	if err := r.netns.Ensure(layout.NodeIP); err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
-	return "namespace " + layout.Netns, leftovers.PrepareCgroup(layout.CgroupRoot)
+	return steps.Outcome{Note: "namespace " + layout.Netns}, leftovers.PrepareCgroup(layout.CgroupRoot)
+}
+
+// forgetTheDead removes what the API server still says about pods that are no more. Their leases would keep those who
+// come after them from working, for a minute in the case of Knative.
+func (r *rise) forgetTheDead(ctx context.Context) (steps.Outcome, error) {
+	client, err := manifests.Connect(r.Layout.Kubeconfig())
+	if err != nil {
+		return steps.Outcome{}, err
+	}
+	r.client = client
+	if r.podlessAt.IsZero() {
+		return steps.Outcome{Idle: true}, nil
+	}
+	for _, p := range parts.All() {
+		for _, namespace := range p.Namespaces {
+			if err := client.DeleteLeases(ctx, namespace); err != nil {
+				return steps.Outcome{}, err
+			}
+		}
+	}
+	return steps.Outcome{}, nil
 }
 
 // services starts this program again as a daemon, from a copy: the one that runs now may be a temporary file.
-func (r *rise) services(ctx context.Context) (string, error) {
+func (r *rise) services(ctx context.Context) (steps.Outcome, error) {
 	_, running := r.procs.Running("services")
 	ports, err := services.PickPorts(r.Layout, running)
 	if err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
 	r.ports = ports
 	password, err := services.Credentials(r.Layout, ports)
 	if err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
 	r.endpoints = services.EndpointsOf(r.Layout, ports)
 	r.endpoints.GitPassword = password
 	program, err := r.copyOfSelf()
 	if err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
 	id, err := r.netns.ID()
 	if err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
 	if err := os.MkdirAll(r.Layout.Path("logs"), 0o755); err != nil {
-		return "", fmt.Errorf("creating the state folder: %w", err)
+		return steps.Outcome{}, fmt.Errorf("creating the state folder: %w", err)
 	}
 	return r.ensure(ctx, process.Daemon{
 		Name: "services",
@@ -237,25 +276,25 @@ func (r *rise) copyOfSelf() (string, error) {
 }
 
 // baseImages makes the images that are no component's: the one that holds pods' namespaces, and the one with a shell.
-func (r *rise) baseImages(ctx context.Context) (string, error) {
+func (r *rise) baseImages(ctx context.Context) (steps.Outcome, error) {
 	pause := r.Layout.Path("bin", "pause")
 	if err := build.Program(ctx, r.Layout.Source, "./pause", pause); err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
 	ref, _, err := r.push(ctx, images.Spec{
 		Repository: "cluster/pause", Tag: "1", Bare: true, User: "65535:65535",
 		Files: map[string]string{"/pause": pause}, Entrypoint: []string{"/pause"},
 	})
 	if err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
 	r.pause = ref
 	shell, err := images.Busybox(host.Busybox())
 	if err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
 	r.endpoints.ShellImage, _, err = r.push(ctx, shell)
-	return "", err
+	return steps.Outcome{}, err
 }
 
 func (r *rise) push(ctx context.Context, s images.Spec) (ref string, pushed bool, err error) {
@@ -266,54 +305,44 @@ func (r *rise) push(ctx context.Context, s images.Spec) (ref string, pushed bool
 	return images.Push(ctx, r.endpoints.RegistryHost, layout.RegistryName, s, img)
 }
 
-func (r *rise) certificates(context.Context) (string, error) {
-	return "", r.node.Secure(net.JoinHostPort("127.0.0.1", strconv.Itoa(r.ports["apiserver"])))
+func (r *rise) certificates(context.Context) (steps.Outcome, error) {
+	return steps.Outcome{}, r.node.Secure(net.JoinHostPort("127.0.0.1", strconv.Itoa(r.ports["apiserver"])))
 }
 
-func (r *rise) nodeReady(ctx context.Context) (string, error) {
-	client, err := manifests.Connect(r.Layout.Kubeconfig())
-	if err != nil {
-		return "", err
-	}
-	r.client = client
+func (r *rise) nodeReady(ctx context.Context) (steps.Outcome, error) {
 	r.endpoints.Kubectl = r.node.Kubernetes.Binary("kubectl")
 	if err := r.endpoints.Save(r.Layout); err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
-	nodes := schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
-	return "", client.AwaitCondition(ctx, nodes, "", layout.NodeName, "Ready", 2*time.Minute)
+	return steps.Outcome{}, manifests.Until(ctx, 2*time.Minute, func(ctx context.Context) (string, error) {
+		return r.client.NodeNotReady(ctx, layout.NodeName, r.podlessAt)
+	})
 }
 
 // partSteps builds, packs and installs one part. Readiness is waited for at the end, for all parts at once.
 func (r *rise) partSteps(p parts.Part) []steps.Step {
 	install := steps.Step{
 		Name: "install " + p.Name, Needs: []string{"node ready", "images " + p.Name}, Expect: p.Install,
-		Do: func(ctx context.Context) (string, error) { return r.install(ctx, p) },
+		Do: func(ctx context.Context) (steps.Outcome, error) { return r.install(ctx, p) },
 	}
 	for _, need := range p.Needs {
 		install.Needs = append(install.Needs, "install "+need)
 	}
 	return []steps.Step{
+		r.buildStep(p.Component, p.Build, func(b build.Built) { r.built[p.Component] = b }),
 		{
-			Name: "build " + p.Name, Needs: []string{"host"}, Expect: p.Build,
-			Do: func(ctx context.Context) (note string, err error) {
-				r.built[p.Component], note, err = r.build(ctx, p.Component)
-				return note, err
-			},
-		},
-		{
-			Name: "images " + p.Name, Needs: []string{"services", "build " + p.Name}, Expect: 5 * time.Second,
-			Do: func(ctx context.Context) (string, error) { return r.images(ctx, p) },
+			Name: "images " + p.Name, Needs: []string{"services", "build " + p.Component}, Expect: 5 * time.Second,
+			Do: func(ctx context.Context) (steps.Outcome, error) { return r.images(ctx, p) },
 		},
 		install,
 	}
 }
 
 // images packs every program of a component where ko would put it, which some of them rely on.
-func (r *rise) images(ctx context.Context, p parts.Part) (string, error) {
+func (r *rise) images(ctx context.Context, p parts.Part) (steps.Outcome, error) {
 	programs, err := r.cache.Programs(p.Component)
 	if err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
 	built, count := r.built[p.Component], 0
 	for _, importPath := range programs {
@@ -324,43 +353,59 @@ func (r *rise) images(ctx context.Context, p parts.Part) (string, error) {
 			Entrypoint: []string{"/ko-app/" + name},
 		})
 		if err != nil {
-			return "", err
+			return steps.Outcome{}, err
 		}
 		if pushed {
 			count++
 		}
 		r.refs[importPath] = ref
 	}
-	return fmt.Sprintf("%d of %d pushed", count, len(programs)), nil
+	return steps.Outcome{Note: fmt.Sprintf("%d of %d pushed", count, len(programs)), Idle: count == 0}, nil
 }
 
-func (r *rise) install(ctx context.Context, p parts.Part) (string, error) {
+func (r *rise) install(ctx context.Context, p parts.Part) (steps.Outcome, error) {
 	objects, err := p.Objects(ctx, parts.Kit{Cache: r.cache, ShellImage: r.endpoints.ShellImage})
 	if err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
 	if err := manifests.ResolveKo(objects, r.refs); err != nil {
-		return "", err
+		return steps.Outcome{}, err
 	}
 	applied, err := r.client.ApplyPart(ctx, p.Name, objects)
 	if err != nil || !applied {
-		return "unchanged", err
+		return steps.Outcome{Note: "unchanged", Idle: true}, err
 	}
-	return fmt.Sprintf("%d objects", len(objects)), nil
+	return steps.Outcome{Note: fmt.Sprintf("%d objects", len(objects))}, nil
 }
 
-func (r *rise) allReady(selected []parts.Part) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
+func (r *rise) allReady(selected []parts.Part) func(context.Context) (steps.Outcome, error) {
+	return func(ctx context.Context) (steps.Outcome, error) {
 		for _, p := range selected {
 			err := manifests.Until(ctx, 5*time.Minute, func(ctx context.Context) (string, error) {
+				if stale, err := r.stalePods(ctx, p); err != nil || stale != "" {
+					return stale, err
+				}
 				return missing(ctx, r.client, p)
 			})
 			if err != nil {
-				return "", fmt.Errorf("waiting for %s: %w; look with: kubectl get pods -A", p.Name, err)
+				return steps.Outcome{}, fmt.Errorf("waiting for %s: %w; look with: kubectl get pods -A", p.Name, err)
 			}
 		}
-		return "kubeconfig: " + r.Layout.Kubeconfig(), nil
+		return steps.Outcome{Note: "kubeconfig: " + r.Layout.Kubeconfig()}, nil
 	}
+}
+
+// stalePods says which pods of a part are still told to run although they ended with the node.
+func (r *rise) stalePods(ctx context.Context, p parts.Part) (string, error) {
+	if r.podlessAt.IsZero() {
+		return "", nil
+	}
+	for _, namespace := range p.Namespaces {
+		if stale, err := r.client.PodsFromBefore(ctx, namespace, r.podlessAt); err != nil || len(stale) > 0 {
+			return "not started again: " + strings.Join(stale, ", "), err
+		}
+	}
+	return "", nil
 }
 
 // missing says what a part still lacks.

@@ -89,17 +89,6 @@ func (c *Client) UnavailableDeployments(ctx context.Context, namespace string) (
 	return missing, nil
 }
 
-// AwaitCondition waits until a condition of an object is true.
-func (c *Client) AwaitCondition(ctx context.Context, gvr schema.GroupVersionResource, namespace, name, condition string, limit time.Duration) error {
-	err := Until(ctx, limit, func(ctx context.Context) (string, error) {
-		return c.MissingCondition(ctx, gvr, namespace, name, condition)
-	})
-	if err != nil {
-		return fmt.Errorf("waiting for %s of %s %s: %w", condition, gvr.Resource, name, err)
-	}
-	return nil
-}
-
 // MissingCondition returns why a condition of an object is not true, or nothing if it is.
 func (c *Client) MissingCondition(ctx context.Context, gvr schema.GroupVersionResource, namespace, name, condition string) (string, error) {
 	o, err := c.dynamic.Resource(gvr).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
@@ -107,4 +96,56 @@ func (c *Client) MissingCondition(ctx context.Context, gvr schema.GroupVersionRe
 		return "", err
 	}
 	return missingCondition(o, condition), nil
+}
+
+// NodeNotReady returns why a node is not ready, or nothing if it is. What its kubelet said before a time does not count.
+func (c *Client) NodeNotReady(ctx context.Context, name string, since time.Time) (string, error) {
+	o, err := c.dynamic.Resource(nodes).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+	for _, condition := range conditions {
+		if condition, ok := condition.(map[string]any); ok && condition["type"] == "Ready" {
+			if beat, _ := condition["lastHeartbeatTime"].(string); before(beat, since) {
+				return "the kubelet has not reported yet", nil
+			}
+		}
+	}
+	return missingCondition(o, "Ready"), nil
+}
+
+// PodsFromBefore lists the pods of a namespace that are said to run since before a time.
+func (c *Client) PodsFromBefore(ctx context.Context, namespace string, since time.Time) ([]string, error) {
+	list, err := c.dynamic.Resource(pods).Namespace(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing pods of %s: %w", namespace, err)
+	}
+	var stale []string
+	for _, pod := range list.Items {
+		statuses, _, _ := unstructured.NestedSlice(pod.Object, "status", "containerStatuses")
+		for _, status := range statuses {
+			status, _ := status.(map[string]any)
+			if started, found, _ := unstructured.NestedString(status, "state", "running", "startedAt"); found && before(started, since) {
+				stale = append(stale, namespace+"/"+pod.GetName())
+				break
+			}
+		}
+	}
+	return stale, nil
+}
+
+// before tells whether a time of the API, which has whole seconds, is before another.
+func before(text string, since time.Time) bool {
+	t, err := time.Parse(time.RFC3339, text)
+	return err == nil && t.Before(since.Truncate(time.Second))
+}
+
+// DeleteLeases removes the leases of a namespace, whose holders must be known to be gone.
+func (c *Client) DeleteLeases(ctx context.Context, namespace string) error {
+	err := c.dynamic.Resource(leases).Namespace(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("removing leases of %s: %w", namespace, err)
+	}
+	return nil
 }

@@ -18,32 +18,32 @@ var stopOrder = []string{"kubelet", "kube-proxy", "containerd", "scheduler", "co
 
 // Recover makes a machine on which the cluster was killed at any moment fit to start it again. A node whose containerd
 // runs is left as it is. Otherwise no pod can be whole any more: everything that is left of them is ended and removed,
-// and the kubelet will make them anew, as after a reboot. It returns what it found.
-func Recover(l layout.Layout, s process.Supervisor) (found []string, err error) {
+// and the kubelet will make them anew, as after a reboot. It returns what it found, and whether no pod is left.
+func Recover(l layout.Layout, s process.Supervisor) (found []string, podless bool, err error) {
 	for _, name := range s.Recorded() {
 		if _, ok := s.Running(name); !ok {
 			found = append(found, name+" has ended")
 		}
 	}
 	if r, ok := s.Running("containerd"); ok && s.Netns.Holds(r.PID) {
-		return found, nil
+		return found, false, nil
 	}
 	for _, name := range []string{"kubelet", "containerd"} {
 		if err := s.Stop(name, 20*time.Second); err != nil {
-			return found, err
+			return found, false, err
 		}
 	}
 	ended, err := endPods(l, s)
 	if err != nil {
-		return found, err
+		return found, false, err
 	}
 	if ended > 0 {
 		found = append(found, fmt.Sprintf("%d processes of pods without a node", ended))
 	}
 	if err := removeLeases(l); err != nil {
-		return found, err
+		return found, false, err
 	}
-	return found, removeAll(l, "containerd/state", "containerd/s", "containerd/runc", "run/containerd.sock", "run/containerd.sock.ttrpc")
+	return found, true, removeAll(l, "containerd/state", "containerd/s", "containerd/runc", "run/containerd.sock", "run/containerd.sock.ttrpc")
 }
 
 // endPods ends containers, their shims and daemons whose record was lost, and removes their mounts and cgroups.

@@ -18,8 +18,18 @@ type Step struct {
 	Needs []string
 	// Expect is how long the step takes on a machine that has no record of it yet.
 	Expect time.Duration
-	// Do does it. The text it returns, if any, is shown behind the name ("cached", "v1.36.3").
-	Do func(ctx context.Context) (string, error)
+	// Idle foretells that there will be nothing to do; nil means that there always is.
+	Idle func(ctx context.Context) bool
+	// Do does it.
+	Do func(ctx context.Context) (Outcome, error)
+}
+
+// Outcome is what a step did.
+type Outcome struct {
+	// Note is shown behind the name.
+	Note string
+	// Idle tells that there was nothing to do; how long that took says nothing about the next time there is.
+	Idle bool
 }
 
 // Order returns the steps so that each comes after what it needs, and otherwise as given.
@@ -92,8 +102,10 @@ func (r *Runner) Run(ctx context.Context, all []Step) error {
 	}
 	began := now()
 	var total time.Duration
-	for _, s := range ordered {
-		total += r.Times.expected(s)
+	expected := make([]time.Duration, len(ordered))
+	for i, s := range ordered {
+		expected[i] = r.expect(ctx, s)
+		total += expected[i]
 	}
 	_, _ = fmt.Fprintf(r.Out, "%d steps, expected to take %s in all\n", len(ordered), short(total))
 	for i, s := range ordered {
@@ -102,21 +114,29 @@ func (r *Runner) Run(ctx context.Context, all []Step) error {
 		}
 		start := now()
 		label := fmt.Sprintf("[%*d/%d] %-24s", len(fmt.Sprint(len(ordered))), i+1, len(ordered), s.Name)
-		stop := r.pulse(label, start, r.Times.expected(s))
-		note, err := s.Do(ctx)
+		stop := r.pulse(label, start, expected[i])
+		outcome, err := s.Do(ctx)
 		stop()
 		took := now().Sub(start)
 		if err != nil {
 			_, _ = fmt.Fprintf(r.Out, "%s FAILED after %s\n", label, short(took))
 			return fmt.Errorf("%s: %w", s.Name, err)
 		}
-		_, _ = fmt.Fprintf(r.Out, "%s %8s  (expected %s)  %s\n", label, short(took), short(r.Times.expected(s)), note)
-		if err := r.Times.record(s.Name, took, now()); err != nil {
+		_, _ = fmt.Fprintf(r.Out, "%s %8s  (expected %s)  %s\n", label, short(took), short(expected[i]), outcome.Note)
+		if err := r.Times.record(s.Name, outcome.Idle, took, now()); err != nil {
 			return err
 		}
 	}
 	_, _ = fmt.Fprintf(r.Out, "done in %s\n", short(now().Sub(began)))
 	return nil
+}
+
+// expect tells how long a step will take.
+func (r *Runner) expect(ctx context.Context, s Step) time.Duration {
+	if s.Idle != nil && s.Idle(ctx) {
+		return r.Times.idle(s)
+	}
+	return r.Times.expected(s)
 }
 
 // pulse prints a line now and then until the returned function is called.

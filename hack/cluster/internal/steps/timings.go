@@ -9,12 +9,14 @@ import (
 	"github.com/openfunction/openfunction/hack/cluster/internal/layout"
 )
 
-// Timing is how long a step took.
+// Timing is how long a step took on this machine.
 type Timing struct {
-	// Last is the duration of the last run.
+	// Last is the duration of the last run that had something to do; zero means that there was none yet.
 	Last float64 `json:"lastSeconds"`
-	// Longest is the longest run seen on this machine, which is the one with nothing cached.
+	// Longest is the longest run, which is usually the one with nothing cached.
 	Longest float64 `json:"longestSeconds"`
+	// Idle is the duration of the last run that found nothing to do.
+	Idle float64 `json:"idleSeconds"`
 	// At is when the last run ended.
 	At time.Time `json:"at"`
 }
@@ -41,15 +43,27 @@ func LoadTimings(files ...string) *Timings {
 // Steps returns what is recorded, by the name of the step.
 func (t *Timings) Steps() map[string]Timing { return t.steps }
 
+// expected is how long a step takes that has something to do.
 func (t *Timings) expected(s Step) time.Duration {
-	if seen, ok := t.steps[s.Name]; ok {
-		return time.Duration(seen.Last * float64(time.Second))
+	if seen := t.steps[s.Name].Last; seen > 0 {
+		return time.Duration(seen * float64(time.Second))
 	}
 	return s.Expect
 }
 
-func (t *Timings) record(name string, took time.Duration, at time.Time) error {
-	timing := Timing{Last: took.Seconds(), Longest: max(took.Seconds(), t.steps[name].Longest), At: at.UTC()}
+// idle is how long a step takes that finds nothing to do.
+func (t *Timings) idle(s Step) time.Duration {
+	return time.Duration(t.steps[s.Name].Idle * float64(time.Second))
+}
+
+func (t *Timings) record(name string, idle bool, took time.Duration, at time.Time) error {
+	timing := t.steps[name]
+	timing.At = at.UTC()
+	if idle {
+		timing.Idle = took.Seconds()
+	} else {
+		timing.Last, timing.Longest = took.Seconds(), max(took.Seconds(), timing.Longest)
+	}
 	t.steps[name] = timing
 	content, err := json.MarshalIndent(t.steps, "", "  ")
 	if err != nil {
