@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"knative.dev/networking/pkg/apis/networking"
 	"knative.dev/serving/pkg/apis/autoscaling"
 	"knative.dev/serving/pkg/apis/serving"
 	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
@@ -23,8 +25,10 @@ import (
 // concurrencyAnnotation is how established manifests set the hard limit of concurrent requests of a pod.
 const concurrencyAnnotation = "autoscaling.knative.dev/container-concurrency"
 
-// serviceAnnotations are Knative's annotations that belong on the Service; all others belong on its revisions.
-var serviceAnnotations = []string{serving.RolloutDurationKey, "networking.knative.dev/ingress.class", "networking.knative.dev/http-protocol"}
+// onServiceOnly tells whether Knative reads an annotation from the Service; all others belong on its revisions.
+func onServiceOnly(key string) bool {
+	return slices.Contains(serving.RolloutDurationAnnotation, key) || strings.HasPrefix(key, networking.PublicGroupName+"/")
+}
 
 func service(in core.Input) (*kservingv1.Service, error) {
 	concurrency, err := concurrency(in.Serving.Spec)
@@ -58,7 +62,7 @@ func annotations(spec corev1beta2.ServingSpec) (onService, onRevision map[string
 		all = map[string]string{}
 	}
 	if spec.Timeout != nil && spec.Timeout.Duration > 0 {
-		all[serving.ProgressDeadlineAnnotationKey] = spec.Timeout.Duration.String()
+		all[serving.ProgressDeadlineAnnotationKey] = wholeSeconds(spec.Timeout.Duration).String()
 	}
 	if scale := spec.ScaleOptions; scale != nil {
 		if scale.Knative != nil {
@@ -69,7 +73,7 @@ func annotations(spec corev1beta2.ServingSpec) (onService, onRevision map[string
 	}
 	delete(all, concurrencyAnnotation)
 	for key, value := range all {
-		if slices.Contains(serviceAnnotations, key) {
+		if onServiceOnly(key) {
 			if onService == nil {
 				onService = map[string]string{}
 			}
@@ -117,6 +121,10 @@ func requestTimeout(spec corev1beta2.ServingSpec) *int64 {
 	if http == nil || http.RequestTimeout == nil {
 		return nil
 	}
-	seconds := int64(http.RequestTimeout.Round(1e9).Seconds())
-	return ptr.To(max(seconds, 1))
+	return ptr.To(int64(wholeSeconds(http.RequestTimeout.Duration).Seconds()))
+}
+
+// wholeSeconds rounds up to what Knative takes: at least the time that was asked for.
+func wholeSeconds(d time.Duration) time.Duration {
+	return (d + time.Second - 1).Truncate(time.Second)
 }
