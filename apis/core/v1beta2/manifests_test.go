@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -211,3 +212,36 @@ func unexplained(node apiextensionsv1.JSONSchemaProps, path string) []string {
 	}
 	return paths
 }
+
+var _ = Describe("The pages of docs/spec", func() {
+	page := func(name string) string {
+		GinkgoHelper()
+		text, err := os.ReadFile("../../../docs/spec/" + name + ".md")
+		Expect(err).NotTo(HaveOccurred())
+		return string(text)
+	}
+
+	It("tell every condition and reason", func() {
+		source, err := os.ReadFile("conditions.go")
+		Expect(err).NotTo(HaveOccurred())
+		names := regexp.MustCompile(`(?m)^\t\w+(?:Reason|Condition) += "(\w+)"`).FindAllStringSubmatch(string(source), -1)
+		Expect(len(names)).To(BeNumerically(">", 20))
+		for _, name := range names {
+			Expect(page("function")).To(ContainSubstring("`" + name[1] + "`"))
+		}
+	})
+
+	It("show every sample, and only samples that exist", func() {
+		all := page("function") + page("builder") + page("serving")
+		samples, err := filepath.Glob("../../../config/samples/*.yaml")
+		Expect(err).NotTo(HaveOccurred())
+		for _, sample := range samples {
+			if filepath.Base(sample) != "kustomization.yaml" {
+				Expect(all).To(ContainSubstring("(../../config/samples/" + filepath.Base(sample) + ")"))
+			}
+		}
+		for _, link := range regexp.MustCompile(`\(\.\./\.\./(config/[^)]+)\)`).FindAllStringSubmatch(all, -1) {
+			Expect("../../../" + link[1]).To(BeAnExistingFile())
+		}
+	})
+})
