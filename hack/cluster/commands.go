@@ -64,7 +64,7 @@ func down(_ context.Context, c *cluster.Cluster, args []string) error {
 	if _, err := parse(flags("down"), args, 0); err != nil {
 		return err
 	}
-	return c.Down()
+	return c.Down(os.Stdout)
 }
 
 func status(ctx context.Context, c *cluster.Cluster, args []string) error {

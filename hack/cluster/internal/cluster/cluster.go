@@ -5,6 +5,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -42,7 +43,7 @@ func New(l layout.Layout) *Cluster {
 func (c *Cluster) Build() build.Cache { return c.cache }
 
 // Down stops and removes everything but the cache.
-func (c *Cluster) Down() error {
+func (c *Cluster) Down(out io.Writer) error {
 	unlock, err := c.lock()
 	if err != nil {
 		return err
@@ -54,7 +55,7 @@ func (c *Cluster) Down() error {
 	if err := c.checkOwner(); err != nil {
 		return err
 	}
-	return node.Down(c.Layout, c.procs, c.netns)
+	return node.Down(c.Layout, c.procs, c.netns, out)
 }
 
 // lock keeps other commands from changing the cluster at the same time. The kernel drops it with the process, however

@@ -16,7 +16,8 @@ import (
 
 const cgroupMount = "/sys/fs/cgroup"
 
-// hierarchies returns the folders of the cgroup hierarchies: one with cgroup v2, one per controller with v1.
+// hierarchies returns the folders of the cgroup hierarchies: one with cgroup v2, one per controller with v1, and one more
+// where both are mounted.
 func hierarchies() []string {
 	if _, err := os.Stat(filepath.Join(cgroupMount, "cgroup.controllers")); err == nil {
 		return []string{cgroupMount}
@@ -26,7 +27,7 @@ func hierarchies() []string {
 	for _, e := range entries {
 		dir := filepath.Join(cgroupMount, e.Name())
 		var fs unix.Statfs_t
-		if unix.Statfs(dir, &fs) == nil && fs.Type == unix.CGROUP_SUPER_MAGIC && e.Type()&os.ModeSymlink == 0 {
+		if unix.Statfs(dir, &fs) == nil && (fs.Type == unix.CGROUP_SUPER_MAGIC || fs.Type == unix.CGROUP2_SUPER_MAGIC) && e.Type()&os.ModeSymlink == 0 {
 			found = append(found, dir)
 		}
 	}

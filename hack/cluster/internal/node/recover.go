@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -84,15 +85,23 @@ func removeLeases(l layout.Layout) error {
 	return nil
 }
 
-// Down stops and removes everything but the cache. It goes on after a failure, to remove as much as it can.
-func Down(l layout.Layout, s process.Supervisor, ns netns.Namespace) error {
+// downPatience is short: what they still would write is removed a moment later.
+const downPatience = 5 * time.Second
+
+// Down stops and removes everything but the cache, telling what it does. It goes on after a failure, to remove as much as
+// it can.
+func Down(l layout.Layout, s process.Supervisor, ns netns.Namespace, out io.Writer) error {
 	var failed []error
 	stop := append(append([]string{}, stopOrder...), s.Recorded()...)
 	for _, name := range stop {
-		if err := s.Stop(name, 20*time.Second); err != nil {
+		if _, ok := s.Running(name); ok {
+			_, _ = fmt.Fprintln(out, "stopping", name)
+		}
+		if err := s.Stop(name, downPatience); err != nil {
 			failed = append(failed, err)
 		}
 	}
+	_, _ = fmt.Fprintln(out, "removing pods, mounts, cgroups, the network namespace and", l.State)
 	if _, err := endPods(l, s); err != nil {
 		failed = append(failed, err)
 	}
