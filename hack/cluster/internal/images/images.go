@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -209,12 +210,14 @@ func sorted(m map[string]string) []string {
 	return keys
 }
 
+var majorVersion = regexp.MustCompile(`^v\d+$`)
+
 // RepositoryOf turns a Go import path into the name of the image that holds its program.
 func RepositoryOf(importPath string) string {
 	parts := strings.Split(importPath, "/")
 	owner := parts[0]
 	for _, p := range parts[1 : len(parts)-1] {
-		if p != "cmd" && p != "pkg" {
+		if p != "cmd" && !majorVersion.MatchString(p) {
 			owner = p
 		}
 	}
