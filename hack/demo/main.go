@@ -111,7 +111,7 @@ func (d *demo) table() {
 		fmt.Fprintf(table, "  %s\t%s\n", s.name, round(s.took)) //nolint:errcheck // progress only
 	}
 	fmt.Fprintf(table, "  In all\t%s\n", round(time.Since(d.began))) //nolint:errcheck // progress only
-	table.Flush()                                                      //nolint:errcheck // progress only
+	table.Flush()                                                    //nolint:errcheck // progress only
 }
 
 func (d *demo) findCluster(ctx context.Context) (err error) {

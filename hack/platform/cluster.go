@@ -40,6 +40,8 @@ type Cluster struct {
 	GitKnownHosts string `json:"gitKnownHosts"`
 	// GoProxyCluster is a Go module proxy that pods reach; empty to let builds use the public one.
 	GoProxyCluster string `json:"goproxyCluster"`
+	// ShellImage is an image with a shell that the cluster can pull; empty where the cluster brings none.
+	ShellImage string `json:"shellImage"`
 	// Kubectl is a kubectl that fits the cluster.
 	Kubectl string `json:"kubectl"`
 }

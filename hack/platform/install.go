@@ -20,7 +20,7 @@ type Images struct {
 	// Fetcher runs cmd/fetcher inside builds.
 	Fetcher string `json:"fetcher"`
 	// Builder is the buildpacks builder for Go.
-	Builder string `json:"builder"`
+	Builder string `json:"builder-go"`
 	// Dockerfile runs the dockerfile strategy.
 	Dockerfile string `json:"dockerfile"`
 }

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"os"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -87,7 +86,7 @@ spec:
     env: {BASE: SHELL, GREETING: made by a Dockerfile}
     srcRepo: {url: $GIT/public/page.git}
   serving: {}
-`, "SHELL", shellImage(ctx)))
+`, "SHELL", cluster.ShellImage))
 		Expect(get(ctx, ready(ctx, "from-dockerfile"))).To(Equal("made by a Dockerfile\n"))
 	})
 
@@ -137,15 +136,3 @@ spec:
 		ready(ctx, "from-git")
 	})
 })
-
-// shellImage is the image with a shell that the local cluster brings.
-func shellImage(ctx SpecContext) string {
-	GinkgoHelper()
-	text, err := exec.CommandContext(ctx, cluster.Kubectl, "--kubeconfig", cluster.Kubeconfig, "-n", "tekton-pipelines", "get", "deployment",
-		"tekton-pipelines-controller", "-o", "jsonpath={.spec.template.spec.containers[0].args}").Output()
-	Expect(err).NotTo(HaveOccurred())
-	_, rest, found := strings.Cut(string(text), `"-shell-image","`)
-	Expect(found).To(BeTrue(), string(text))
-	image, _, _ := strings.Cut(rest, `"`)
-	return image
-}
