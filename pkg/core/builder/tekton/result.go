@@ -3,9 +3,12 @@
 package tekton
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	"knative.dev/pkg/apis"
@@ -45,7 +48,7 @@ func progress(run *tektonv1.TaskRun) string {
 func succeeded(run *tektonv1.TaskRun) core.BuildResult {
 	values := resultsOf(run)
 	result := core.BuildResult{
-		Phase: core.BuildSucceeded, Reason: corev1beta2.BuildSucceededReason, Digest: digest(values), Source: source(values),
+		Phase: core.BuildSucceeded, Reason: corev1beta2.BuildSucceededReason, Digest: digest(values), Source: source(values), Duration: duration(run),
 	}
 	if result.Digest == "" {
 		result.Phase, result.Reason = core.BuildFailed, corev1beta2.BuildFailedReason
@@ -53,18 +56,23 @@ func succeeded(run *tektonv1.TaskRun) core.BuildResult {
 		return result
 	}
 	result.Message = "Pushed " + result.Digest
-	result.Size, _ = strconv.ParseInt(values["image-size"], 10, 64)
-	if start, end := run.Status.StartTime, run.Status.CompletionTime; start != nil && end != nil {
-		result.Duration = end.Sub(start.Time)
+	if size, err := strconv.ParseInt(values["image-size"], 10, 64); err == nil {
+		result.Size = max(size, 0)
 	}
 	return result
 }
 
-func failed(run *tektonv1.TaskRun, done *apis.Condition) core.BuildResult {
-	result := core.BuildResult{Phase: core.BuildFailed, Reason: corev1beta2.BuildFailedReason, Message: done.Message, Source: source(resultsOf(run))}
-	if start, end := run.Status.StartTime, run.Status.CompletionTime; start != nil && end != nil {
-		result.Duration = end.Sub(start.Time)
+func duration(run *tektonv1.TaskRun) time.Duration {
+	start, end := run.Status.StartTime, run.Status.CompletionTime
+	if start == nil || end == nil {
+		return 0
 	}
+	return end.Sub(start.Time)
+}
+
+func failed(run *tektonv1.TaskRun, done *apis.Condition) core.BuildResult {
+	result := core.BuildResult{Phase: core.BuildFailed, Reason: corev1beta2.BuildFailedReason, Source: source(resultsOf(run)), Duration: duration(run),
+		Message: cmp.Or(strings.TrimSpace(done.Message), "Tekton gave no reason; look at TaskRun "+run.Name)}
 	switch tektonv1.TaskRunReason(done.Reason) {
 	case tektonv1.TaskRunReasonCancelled:
 		result.Phase, result.Reason, result.Message = core.BuildCanceled, corev1beta2.BuildCanceledReason, "The build was cancelled"
@@ -99,24 +107,35 @@ func resultsOf(run *tektonv1.TaskRun) map[string]string {
 	return values
 }
 
+// imageDigest is what may stand behind the @ of an image reference. A task of the user's own may report anything.
+var imageDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
 // digest prefers our own result's name; IMAGE_DIGEST is what Tekton Chains and most tasks of the catalogue write.
 func digest(values map[string]string) string {
-	if own := values["image-digest"]; own != "" {
-		return own
+	for _, name := range []string{"image-digest", "IMAGE_DIGEST"} {
+		if imageDigest.MatchString(values[name]) {
+			return values[name]
+		}
 	}
-	return values["IMAGE_DIGEST"]
+	return ""
 }
 
+// source cuts what a task reports to what the status of a Builder holds.
 func source(values map[string]string) *corev1beta2.SourceResult {
 	switch {
 	case values["commit-sha"] != "":
 		return &corev1beta2.SourceResult{Name: "default", Git: &corev1beta2.GitSourceResult{
-			CommitSha: values["commit-sha"], CommitAuthor: values["commit-author"], BranchName: values["branch-name"]}}
+			CommitSha: cut(values["commit-sha"], 64), CommitAuthor: cut(values["commit-author"], 1024), BranchName: cut(values["branch-name"], 256)}}
 	case values["bundle-digest"] != "":
-		return &corev1beta2.SourceResult{Name: "default", Bundle: &corev1beta2.BundleSourceResult{Digest: values["bundle-digest"]}}
+		return &corev1beta2.SourceResult{Name: "default", Bundle: &corev1beta2.BundleSourceResult{Digest: cut(values["bundle-digest"], 256)}}
 	default:
 		return nil
 	}
+}
+
+// cut returns at most limit bytes from the beginning of text, whole characters only.
+func cut(text string, limit int) string {
+	return strings.ToValidUTF8(text[:min(len(text), limit)], "")
 }
 
 // Cancelled tells whether a TaskRun has been asked to stop.

@@ -172,7 +172,7 @@ func ours(in core.BuildInput, command string, args []string, mounts []corev1.Vol
 		Image:        in.Settings.FetcherImage,
 		Command:      []string{"/fetcher", command},
 		Args:         args,
-		VolumeMounts: append(mounts, dockerMount(in.Builder)...),
+		VolumeMounts: append(append(mounts, corev1.VolumeMount{Name: "tmp", MountPath: "/tmp"}), dockerMount(in.Builder)...),
 		SecurityContext: &corev1.SecurityContext{
 			RunAsUser:                ptr.To[int64](fetcherUser),
 			RunAsGroup:               ptr.To[int64](fetcherUser),
@@ -202,7 +202,7 @@ func stepEnv(b *corev1beta2.Builder) []corev1.EnvVar {
 
 func volumes(b *corev1beta2.Builder) []corev1.Volume {
 	var volumes []corev1.Volume
-	for _, name := range []string{"workspace", "platform", "layers", "home"} {
+	for _, name := range []string{"workspace", "platform", "layers", "home", "tmp"} {
 		volumes = append(volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
 	}
 	if b.Spec.SrcRepo == nil {
