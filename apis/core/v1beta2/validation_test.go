@@ -163,6 +163,11 @@ var _ = Describe("Admission", Ordered, func() {
 		Entry("serving timeout", "Function", served(`timeout: 5m`), served(`timeout: "-5m"`), "spec.serving.timeout", "timeout must be a duration that is not negative"),
 		Entry("template has containers", "Function", served(`template: {containers: [{name: function}]}`), served(`template: {}`), "spec.serving.template.containers", "Required value"),
 
+		Entry("a port fits its Go type", "Function", served(`template: {containers: [{name: function, livenessProbe: {tcpSocket: {port: 65535}}}]}`),
+			served(`template: {containers: [{name: function, livenessProbe: {tcpSocket: {port: 99999999999}}}]}`), "livenessProbe.tcpSocket.port", "less than or equal to 2147483647"),
+		Entry("a quantity can be computed", "Function", served(`template: {containers: [{name: function, resources: {limits: {memory: 99999999999, cpu: 1e3}}}]}`),
+			served(`template: {containers: [{name: function, resources: {limits: {cpu: "1e-99999999999"}}}]}`), "resources.limits.cpu", "should match"),
+
 		// Function: scale options
 		Entry("min is at most max", "Function", scaled(`minReplicas: 5, maxReplicas: 5`), scaled(`minReplicas: 6, maxReplicas: 5`), "spec.serving.scaleOptions.minReplicas", "lower minReplicas or raise maxReplicas"),
 		Entry("min is at most the default max", "Function", scaled(`minReplicas: 10`), scaled(`minReplicas: 11`), "spec.serving.scaleOptions.minReplicas", "lower minReplicas or raise maxReplicas"),

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,7 @@ import (
 	"golang.org/x/tools/go/packages"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-tools/pkg/crd"
 	crdmarkers "sigs.k8s.io/controller-tools/pkg/crd/markers"
 	"sigs.k8s.io/controller-tools/pkg/loader"
@@ -114,6 +116,7 @@ func write(dir string, definition apiextensionsv1.CustomResourceDefinition) erro
 		metadata.Properties = map[string]apiextensionsv1.JSONSchemaProps{"name": {Type: "string"}}
 		top.Properties["metadata"] = metadata
 		trim(top, "")
+		bound(top)
 	}
 	data, err := json.Marshal(definition)
 	if err != nil {
@@ -184,6 +187,23 @@ func trim(node *apiextensionsv1.JSONSchemaProps, path string) {
 func silence(node *apiextensionsv1.JSONSchemaProps) {
 	node.Description = ""
 	each(node, func(child *apiextensionsv1.JSONSchemaProps, _ string) { silence(child) })
+}
+
+// quantity is what a resource quantity looks like, with an exponent that can be computed.
+const quantity = `^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]{1,2}))?$`
+
+// bound keeps out numbers that the schema of another project's type lets in and its Go type cannot read. A single object
+// with one would keep the controllers from reading all the others.
+func bound(node *apiextensionsv1.JSONSchemaProps) {
+	switch {
+	case node.XIntOrString && node.Pattern != "":
+		node.Pattern = quantity
+		node.MaxLength = ptr.To[int64](64)
+	case node.XIntOrString:
+		node.Minimum = ptr.To[float64](math.MinInt32)
+		node.Maximum = ptr.To[float64](math.MaxInt32)
+	}
+	each(node, func(child *apiextensionsv1.JSONSchemaProps, _ string) { bound(child) })
 }
 
 // each visits the properties of an object by name, and the items of a list or the values of a map without one.
