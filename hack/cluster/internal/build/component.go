@@ -219,6 +219,26 @@ func (comp Component) flags(version string) []string {
 	return flags
 }
 
+// GoEnv returns an environment in which the go command finds the same caches and proxies as here, whoever calls.
+func GoEnv(ctx context.Context) ([]string, error) {
+	names := []string{"GOROOT", "GOMODCACHE", "GOCACHE", "GOPATH", "GOPROXY", "GONOSUMDB", "GOSUMDB"}
+	out, err := goCommand(ctx, "", append([]string{"env"}, names...)...)
+	if err != nil {
+		return nil, err
+	}
+	values := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	if len(values) != len(names) {
+		return nil, fmt.Errorf("unexpected answer of go env: %q", out)
+	}
+	env := []string{"PATH=" + filepath.Join(values[0], "bin") + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	for i, name := range names[1:] {
+		if values[i+1] != "" {
+			env = append(env, name+"="+values[i+1])
+		}
+	}
+	return env, nil
+}
+
 var goVersion = regexp.MustCompile(`^go\d[\w.]*$`)
 
 // key covers the compiler, the platform, the flags and every file of the component's folder: versions, checksums and

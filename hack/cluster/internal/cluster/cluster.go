@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/openfunction/openfunction/hack/cluster/internal/build"
+	"github.com/openfunction/openfunction/hack/cluster/internal/host"
 	"github.com/openfunction/openfunction/hack/cluster/internal/layout"
 	"github.com/openfunction/openfunction/hack/cluster/internal/netns"
 	"github.com/openfunction/openfunction/hack/cluster/internal/node"
@@ -44,26 +45,30 @@ func (c *Cluster) Build() build.Cache { return c.cache }
 
 // Down stops and removes everything but the cache.
 func (c *Cluster) Down(out io.Writer) error {
-	unlock, err := c.lock()
+	if err := host.Root(); err != nil {
+		return err
+	}
+	lock, err := c.lock()
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer func() { _ = lock.Close() }()
 	if _, err := os.Stat(c.Layout.State); errors.Is(err, os.ErrNotExist) {
 		return c.netns.Delete()
 	}
 	if err := c.checkOwner(); err != nil {
 		return err
 	}
-	return node.Down(c.Layout, c.procs, c.netns, out)
+	if err := node.Down(c.Layout, c.procs, c.netns, out); err != nil {
+		return err
+	}
+	return lock.Truncate(0)
 }
 
 // lock keeps other commands from changing the cluster at the same time. The kernel drops it with the process, however
-// that ends.
-func (c *Cluster) lock() (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(c.Layout.Lock()), 0o755); err != nil {
-		return nil, fmt.Errorf("locking: %w", err)
-	}
+// that ends. The file holds the state folder of the cluster that there is: namespace and cgroup exist once per machine,
+// so that a second cluster would take the first one's pods for leftovers.
+func (c *Cluster) lock() (*os.File, error) {
 	f, err := os.OpenFile(c.Layout.Lock(), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("locking: %w", err)
@@ -71,17 +76,44 @@ func (c *Cluster) lock() (unlock func(), err error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "another command is changing the cluster; waiting for it")
 		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+			_ = f.Close()
 			return nil, fmt.Errorf("locking %s: %w", c.Layout.Lock(), err)
 		}
 	}
-	return func() { _ = f.Close() }, nil
+	content, err := io.ReadAll(f)
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("locking: %w", err)
+	}
+	if other := string(content); other != "" && other != c.Layout.State {
+		if _, err := os.Stat(filepath.Join(other, marker)); err == nil {
+			_ = f.Close()
+			return nil, fmt.Errorf("this machine has a cluster in %s already: use that one (unset %s), or remove it with %s=%s and `down`",
+				other, layout.StateVariable, layout.StateVariable, other)
+		}
+	}
+	return f, nil
 }
 
 // marker is a file that shows that a folder is a state folder of ours, which may be removed.
 const marker = ".openfunction-cluster"
 
-// claim creates the state folder, or checks that it is ours.
-func (c *Cluster) claim() error {
+// claim creates the state folder, or checks that it is ours, and notes it in the lock.
+func (c *Cluster) claim(lock *os.File) error {
+	if err := c.makeState(); err != nil {
+		return err
+	}
+	err := lock.Truncate(0)
+	if err == nil {
+		_, err = lock.WriteAt([]byte(c.Layout.State), 0)
+	}
+	if err != nil {
+		return fmt.Errorf("noting the state folder in %s: %w", c.Layout.Lock(), err)
+	}
+	return nil
+}
+
+func (c *Cluster) makeState() error {
 	entries, err := os.ReadDir(c.Layout.State)
 	if err == nil && len(entries) > 0 {
 		return c.checkOwner()

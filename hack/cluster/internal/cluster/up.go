@@ -49,12 +49,12 @@ func (c *Cluster) Up(ctx context.Context, with []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := c.lock()
+	lock, err := c.lock()
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	if err := c.claim(); err != nil {
+	defer func() { _ = lock.Close() }()
+	if err := c.claim(lock); err != nil {
 		return err
 	}
 	r := &rise{
@@ -231,6 +231,10 @@ func (r *rise) services(ctx context.Context) (steps.Outcome, error) {
 	if err != nil {
 		return steps.Outcome{}, err
 	}
+	goEnv, err := build.GoEnv(ctx)
+	if err != nil {
+		return steps.Outcome{}, err
+	}
 	id, err := r.netns.ID()
 	if err != nil {
 		return steps.Outcome{}, err
@@ -242,11 +246,8 @@ func (r *rise) services(ctx context.Context) (steps.Outcome, error) {
 		Name: "services",
 		// Its listeners are in the namespace, so that another namespace needs another process.
 		Command: []string{program, "services", fmt.Sprintf("--namespace-id=%d", id)},
-		Env: []string{
-			layout.StateVariable + "=" + r.Layout.State, layout.SourceVariable + "=" + r.Layout.Source,
-			"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GOPROXY=" + os.Getenv("GOPROXY"),
-		},
-		Inputs: []string{program, r.Layout.Path("conf", "ports.json"), r.Layout.Path("git", "password")},
+		Env:     append(goEnv, layout.StateVariable+"="+r.Layout.State, layout.SourceVariable+"="+r.Layout.Source),
+		Inputs:  []string{program, r.Layout.Path("conf", "ports.json"), r.Layout.Path("git", "password")},
 		Ready: func(ctx context.Context) error {
 			for _, name := range []string{"registry", "git-http", "ingress"} {
 				address := net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[name]))

@@ -153,6 +153,6 @@ func (l Layout) ContainerdSocket() string { return l.Path("run", "containerd.soc
 // Timings is the file with the duration of every step of the last run on this machine.
 func (l Layout) Timings() string { return filepath.Join(l.Cache, "timings.json") }
 
-// Lock is the file that keeps two commands from changing the cluster at once. It lies outside of the state folder,
-// because `down` removes that.
-func (l Layout) Lock() string { return filepath.Join(l.Cache, "lock") }
+// Lock is the file that keeps two commands from changing the cluster at once, and holds the state folder of the machine's
+// cluster. It lies outside of the state folder, because `down` removes that.
+func (l Layout) Lock() string { return "/run/openfunction-cluster.lock" }

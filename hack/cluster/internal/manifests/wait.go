@@ -81,8 +81,9 @@ func (c *Client) UnavailableDeployments(ctx context.Context, namespace string) (
 		}
 		available, _, _ := unstructured.NestedInt64(d.Object, "status", "availableReplicas")
 		updated, _, _ := unstructured.NestedInt64(d.Object, "status", "updatedReplicas")
+		total, _, _ := unstructured.NestedInt64(d.Object, "status", "replicas")
 		observed, _, _ := unstructured.NestedInt64(d.Object, "status", "observedGeneration")
-		if observed < d.GetGeneration() || available < want || updated < want {
+		if observed < d.GetGeneration() || available < want || updated < want || total > updated {
 			missing = append(missing, fmt.Sprintf("%s/%s %d/%d", namespace, d.GetName(), available, want))
 		}
 	}
