@@ -315,7 +315,7 @@ func (r *rise) nodeReady(ctx context.Context) (steps.Outcome, error) {
 	if err := r.endpoints.Save(r.Layout); err != nil {
 		return steps.Outcome{}, err
 	}
-	return steps.Outcome{}, manifests.Until(ctx, 2*time.Minute, func(ctx context.Context) (string, error) {
+	return steps.Outcome{Idle: r.podlessAt.IsZero()}, manifests.Until(ctx, 2*time.Minute, func(ctx context.Context) (string, error) {
 		return r.client.NodeNotReady(ctx, layout.NodeName, r.podlessAt)
 	})
 }
@@ -392,7 +392,7 @@ func (r *rise) allReady(selected []parts.Part) func(context.Context) (steps.Outc
 				return steps.Outcome{}, fmt.Errorf("waiting for %s: %w; look with: kubectl get pods -A", p.Name, err)
 			}
 		}
-		return steps.Outcome{Note: "kubeconfig: " + r.Layout.Kubeconfig()}, nil
+		return steps.Outcome{Note: "kubeconfig: " + r.Layout.Kubeconfig(), Idle: r.podlessAt.IsZero()}, nil
 	}
 }
 

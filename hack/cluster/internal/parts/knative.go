@@ -35,6 +35,8 @@ var knative = Part{
 			manifests.ConfigData("config-network", map[string]string{
 				"ingress-class": "traefik.ingress.networking.knative.dev",
 			}),
+			// Functions learn their pod's name from a fieldRef.
+			manifests.ConfigData("config-features", map[string]string{"kubernetes.podspec-fieldref": "enabled"}),
 			manifests.ConfigData("config-domain", map[string]string{layout.IngressDomain: ""}),
 			manifests.ConfigData("config-deployment", map[string]string{
 				"registries-skipping-tag-resolving": layout.RegistryName,
