@@ -138,7 +138,7 @@ func (r *ServingReconciler) applyChildren(ctx context.Context, v *servingVisit) 
 	for _, child := range desired {
 		live, err := set.Apply(ctx, child)
 		if err != nil {
-			return refused(err)
+			return explained(v.run, refused(err))
 		}
 		v.live.Objects = append(v.live.Objects, live)
 	}
@@ -153,6 +153,22 @@ func refused(err error) error {
 	}
 	return err
 }
+
+// explained puts what the run knows about a refusal in the place of the engine's own words.
+func explained(run core.ServingRun, err error) error {
+	explainer, can := run.(core.Explainer)
+	stalled, refusal := problem.AsStalled(err)
+	if !can || !refusal {
+		return err
+	}
+	if advice := explainer.Explain(stalled.Message); advice != "" {
+		return problem.WaitingUntil(refusalDelay, stalled.Reason, "%s", advice)
+	}
+	return err
+}
+
+// refusalDelay is how often an engine that refused for a setting of its own is asked again: its settings are not watched.
+const refusalDelay = 30 * time.Second
 
 // engineDelay is how long an engine may take to look at a new object before the Serving says that it waits for it.
 const engineDelay = 2 * time.Second

@@ -33,6 +33,8 @@ type Options struct {
 	Concurrency int
 	// Clock tells the time; the real one when nil.
 	Clock clock.PassiveClock
+	// Logs reads the log of a failed build; from the API server when nil.
+	Logs LogReader
 	// SkipNameValidation lets a process start the controllers more than once, as tests do.
 	SkipNameValidation bool
 }
@@ -78,9 +80,12 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
-	clientset, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
-	if err != nil {
-		return fmt.Errorf("making a client for pod logs: %w", err)
+	if options.Logs == nil {
+		clientset, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+		if err != nil {
+			return fmt.Errorf("making a client for pod logs: %w", err)
+		}
+		options.Logs = PodLogs{Clientset: clientset}
 	}
 	recorder := mgr.GetEventRecorder("openfunction")
 	for _, setup := range []func() error{
@@ -89,7 +94,7 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 		},
 		func() error {
 			return (&BuilderReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,
-				Logs: PodLogs{Clientset: clientset}, Settings: options.Build}).setup(mgr, options)
+				Logs: options.Logs, Settings: options.Build}).setup(mgr, options)
 		},
 		func() error {
 			return (&ServingReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,

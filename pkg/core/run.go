@@ -30,6 +30,12 @@ type Addresser interface {
 	Addresses(live Live) []corev1beta2.FunctionAddress
 }
 
+// Explainer is a ServingRun that knows what to do about some refusals of its engine.
+type Explainer interface {
+	// Explain returns what to do about a refusal, or "" when it knows nothing better than the refusal itself.
+	Explain(refusal string) string
+}
+
 // BuildRun turns a Builder into the objects that carry out one build, and reads the outcome back.
 type BuildRun interface {
 	// Name is the stable identifier shown to users, e.g. "tekton".

@@ -20,6 +20,7 @@ type Run struct{}
 var (
 	_ core.ServingRun = Run{}
 	_ core.Addresser  = Run{}
+	_ core.Explainer  = Run{}
 )
 
 // Name returns "knative".
@@ -57,4 +58,13 @@ func (Run) Addresses(live core.Live) []corev1beta2.FunctionAddress {
 		addresses = append(addresses, corev1beta2.FunctionAddress{Type: ptr.To(corev1beta2.ExternalAddressType), Value: url.String()})
 	}
 	return addresses
+}
+
+// Explain knows the feature of Knative that is off by default and that every function needs, to learn its pod's name.
+func (Run) Explain(refusal string) string {
+	if !strings.Contains(refusal, "valueFrom.fieldRef") {
+		return ""
+	}
+	return `Knative does not allow fieldRef in pods; allow it: kubectl -n knative-serving patch configmap config-features ` +
+		`--type=merge -p '{"data":{"kubernetes.podspec-fieldref":"enabled"}}'`
 }
