@@ -60,7 +60,7 @@ func badMessage(message string) string {
 		return "is too long"
 	case strings.ContainsAny(message, "\n\r\t"):
 		return "has more than one line"
-	case unicode.IsLower(first):
+	case unicode.IsLower(first) && unicode.ToUpper(first) != first:
 		return "begins with a small letter"
 	case strings.HasSuffix(message, ".") && !strings.HasSuffix(message, "..."):
 		return "ends with a full stop"

@@ -38,9 +38,10 @@ type Object interface {
 
 // Report is the status of one object during one call of its reconciler.
 type Report struct {
-	object Object
-	before Object
-	held   bool
+	object  Object
+	before  Object
+	held    bool
+	written bool
 }
 
 // Begin remembers the status of object as it was read.
@@ -75,12 +76,15 @@ func (r *Report) Finish(ctx context.Context, c client.Client, res ctrl.Result, e
 	if apiequality.Semantic.DeepEqual(r.before, r.object) {
 		return res, nil
 	}
-	if err := c.Status().Patch(ctx, r.object.DeepCopyObject().(Object), client.MergeFrom(r.before)); err != nil {
+	// The lock keeps a call that read an outdated object from writing, and announcing, the same change twice.
+	patch := client.MergeFromWithOptions(r.before, client.MergeFromWithOptimisticLock{})
+	if err := c.Status().Patch(ctx, r.object.DeepCopyObject().(Object), patch); err != nil {
 		if apierrors.IsNotFound(err) {
 			return ctrl.Result{}, nil
 		}
 		return quiet(fmt.Errorf("writing the status: %w", err))
 	}
+	r.written = true
 	return res, nil
 }
 
@@ -97,9 +101,9 @@ func (r *Report) Before(conditionType string) metav1.Condition {
 	return find(r.before, conditionType)
 }
 
-// Became tells whether this call changed the condition's status or reason, and returns the new condition.
+// Became tells whether Finish wrote a change of the condition's status or reason, and returns the new condition.
 func (r *Report) Became(conditionType string) (metav1.Condition, bool) {
-	if r.held {
+	if !r.written {
 		return metav1.Condition{}, false
 	}
 	was, is := find(r.before, conditionType), find(r.object, conditionType)

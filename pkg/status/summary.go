@@ -73,7 +73,7 @@ func Summarize(object Object, readyMessage string, parts ...string) {
 // MaxMessage bytes.
 func Sentence(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
-	text = strings.TrimSuffix(text, ".")
+	text = strings.TrimRight(text, ". ")
 	if first, size := utf8.DecodeRuneInString(text); unicode.IsLower(first) {
 		text = string(unicode.ToUpper(first)) + text[size:]
 	}
