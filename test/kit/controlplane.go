@@ -13,12 +13,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-logr/logr"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -60,7 +58,7 @@ type ControlPlane struct {
 
 // Start starts a control plane. Stop it, also when the test fails.
 func Start(ctx context.Context, o Options) (*ControlPlane, error) {
-	ctrl.SetLogger(logr.Discard())
+	keepLogs()
 	sweep()
 	programs, err := binaries(ctx, "etcd", "kube-apiserver", "kube-controller-manager")
 	if err != nil {
@@ -113,6 +111,8 @@ func (cp *ControlPlane) startAPIServer(o Options) error {
 		}
 	}
 	server.SecureServing.Address = "127.0.0.1"
+	// Some distributions guard owner references; a role must be enough there too.
+	server.Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
 	if o.Audit {
 		policy := filepath.Join(cp.dir, "audit-policy.yaml")
 		if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
@@ -261,7 +261,7 @@ func (cp *ControlPlane) Stop() error {
 func poll(ctx context.Context, limit time.Duration, what string, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(40 * time.Millisecond)
 	defer tick.Stop()
 	var last error
 	for {

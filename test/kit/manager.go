@@ -24,6 +24,10 @@ type Setup func(mgr ctrl.Manager) error
 // Program is how our controllers are run.
 type Program struct {
 	Setup Setup
+	// Config is who it runs as; nil means the administrator.
+	Config *rest.Config
+	// Cache is what it asks of its cache, as in cmd/core.
+	Cache cache.Options
 	// Namespaces the manager looks at; none means all.
 	Namespaces []string
 	// Recorder counts its writes and may end it; nil means neither.
@@ -99,7 +103,10 @@ func (cp *ControlPlane) live(ctx context.Context, p Program, synced chan<- error
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l := &life{recorder: p.Recorder, dead: make(chan struct{})}
-	cfg := rest.CopyConfig(cp.Config)
+	if p.Config == nil {
+		p.Config = cp.Config
+	}
+	cfg := rest.CopyConfig(p.Config)
 	cfg.ContentType = "application/json" // the recorder reads names from bodies
 	cfg.Wrap(func(base http.RoundTripper) http.RoundTripper {
 		return wire{l, base}
@@ -137,9 +144,10 @@ func (cp *ControlPlane) live(ctx context.Context, p Program, synced chan<- error
 }
 
 func (cp *ControlPlane) managerOptions(p Program) ctrl.Options {
-	shared, grace := true, 5*time.Second
+	shared, grace := true, patience
 	o := ctrl.Options{
 		Scheme:                  cp.Scheme,
+		Cache:                   p.Cache,
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		GracefulShutdownTimeout: &grace,
 		Controller:              config.Controller{SkipNameValidation: &shared},

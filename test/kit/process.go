@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -23,7 +22,7 @@ type process struct {
 }
 
 func startProcess(path string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(path, args...), out: &tail{}, done: make(chan struct{})}
+	p := &process{cmd: exec.Command(path, args...), out: newTail(8 << 10), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
@@ -51,28 +50,6 @@ func (p *process) stop() error {
 		<-p.done
 	}
 	return nil
-}
-
-// tail keeps the last of what a program printed.
-type tail struct {
-	mu   sync.Mutex
-	data []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.data = append(t.data, p...)
-	if extra := len(t.data) - 8192; extra > 0 {
-		t.data = t.data[extra:]
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.data)
 }
 
 // dirPrefix starts the name of each control plane's folder; the process id of its owner follows.

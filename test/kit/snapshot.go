@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"github.com/openfunction/openfunction/pkg/apply"
 )
 
 // Snapshot is a picture of a namespace that depends on what is so and not on how or when it came to be: every
@@ -31,8 +33,23 @@ func (w *World) Snapshot() Snapshot {
 	return s
 }
 
-// Diff is empty when both are the same, else what is only here (-) and only there (+).
-func (s Snapshot) Diff(other Snapshot) string { return cmp.Diff(s.lines(), other.lines()) }
+// Diff is empty when both are the same, else what is only here (-) and only there (+), object by object.
+func (s Snapshot) Diff(other Snapshot) string {
+	all := map[string]bool{}
+	for name := range s {
+		all[name] = true
+	}
+	for name := range other {
+		all[name] = true
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if diff := cmp.Diff(s[name], other[name]); diff != "" {
+			fmt.Fprintf(&b, "%s\n%s", name, diff)
+		}
+	}
+	return b.String()
+}
 
 // String is one YAML document an object.
 func (s Snapshot) String() string {
@@ -41,15 +58,6 @@ func (s Snapshot) String() string {
 		fmt.Fprintf(&b, "--- # %s\n%s", name, s[name])
 	}
 	return b.String()
-}
-
-// lines make a difference readable.
-func (s Snapshot) lines() map[string][]string {
-	out := map[string][]string{}
-	for name, text := range s {
-		out[name] = strings.Split(text, "\n")
-	}
-	return out
 }
 
 // revision is how Knative names what comes of a generation.
@@ -72,6 +80,9 @@ func normalised(o *unstructured.Unstructured, namespace string) string {
 	} else {
 		delete(o.Object, "status")
 		metadata["managedFields"] = writers(metadata["managedFields"])
+	}
+	if annotations, ok := metadata["annotations"].(map[string]any); ok && annotations[apply.AppliedAnnotation] != nil {
+		annotations[apply.AppliedAnnotation] = "HASH" // it covers the owner's identity
 	}
 	text, err := yaml.Marshal(o.Object)
 	if err != nil {

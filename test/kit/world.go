@@ -5,15 +5,20 @@ package kit
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 )
 
 // User is the field manager of what a World applies, as kubectl would.
@@ -107,7 +112,7 @@ func (w *World) Objects(kind string) []*unstructured.Unstructured {
 // Eventually asks until f says yes, and fails with what it waited for and how the world looks.
 func (w *World) Eventually(ctx context.Context, what string, f func() (bool, error)) error {
 	if err := poll(ctx, patience, what, f); err != nil {
-		return fmt.Errorf("%w\nthe world:\n%s", err, w.Snapshot())
+		return fmt.Errorf("%w\nthe world:\n%s\nthe log:\n%s", err, w.Snapshot(), logAbout(w.Namespace))
 	}
 	return nil
 }
@@ -122,6 +127,10 @@ const (
 // Settled waits until every object of ours has a final answer for its current generation, Ready or Stalled, nothing
 // is being deleted, and nothing changes any more.
 func (w *World) Settled(ctx context.Context) error {
+	begin := time.Now()
+	if err := w.catchUp(ctx); err != nil {
+		return err
+	}
 	return w.Eventually(ctx, "the world to settle", func() (bool, error) {
 		for _, o := range w.mirror.objects(w.Namespace) {
 			if o.GetDeletionTimestamp() != nil {
@@ -131,11 +140,59 @@ func (w *World) Settled(ctx context.Context) error {
 				return false, fmt.Errorf("%s: %s", id(o), why)
 			}
 		}
-		if since := time.Since(w.mirror.quietSince(w.Namespace)); since < quiet {
-			return false, fmt.Errorf("something changed %s ago", since.Round(time.Millisecond))
+		since := w.mirror.quietSince(w.Namespace)
+		if since.Before(begin) {
+			since = begin
 		}
-		return true, nil
+		return time.Since(since) >= quiet, nil
 	})
+}
+
+// Becomes waits until the world is as wanted and nothing changes any more.
+func (w *World) Becomes(ctx context.Context, want Snapshot) error {
+	diff := ""
+	err := poll(ctx, patience, "the world to become as wanted", func() (bool, error) {
+		if diff = want.Diff(w.Snapshot()); diff != "" {
+			return false, nil
+		}
+		return time.Since(w.mirror.quietSince(w.Namespace)) >= quiet, nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w, - wanted, + is:\n%s\nthe log:\n%s", err, diff, logAbout(w.Namespace))
+	}
+	return nil
+}
+
+// catchUp waits until the onlooker has seen what the API server holds of our kinds now. What a user has just applied is in that.
+func (w *World) catchUp(ctx context.Context) error {
+	for _, kind := range []string{"Function", "Builder", "Serving"} {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(corev1beta2.GroupVersion.WithKind(kind + "List"))
+		if err := w.Client.List(ctx, list, client.InNamespace(w.Namespace)); meta.IsNoMatchError(err) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		for _, stored := range list.Items {
+			if err := poll(ctx, patience, "the onlooker to see "+id(&stored), func() (bool, error) {
+				seen := w.mirror.get(w.Namespace, kind, stored.GetName())
+				if seen == nil { // not yet there, or already gone
+					err := w.Client.Get(ctx, client.ObjectKeyFromObject(&stored), stored.DeepCopy())
+					return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+				}
+				return version(seen) >= version(&stored), nil
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// version orders the states of an object. One that cannot be read is before all others.
+func version(o *unstructured.Unstructured) uint64 {
+	v, _ := strconv.ParseUint(o.GetResourceVersion(), 10, 64)
+	return v
 }
 
 // unsettled says why an object of ours has no final answer yet; empty means it has, or is not ours.
@@ -168,4 +225,10 @@ func condition(o *unstructured.Unstructured, kind string) string {
 		}
 	}
 	return ""
+}
+
+// Field is what stands at a path of an object, or nil.
+func Field(o *unstructured.Unstructured, path ...string) any {
+	value, _, _ := unstructured.NestedFieldNoCopy(o.Object, path...)
+	return value
 }

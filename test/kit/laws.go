@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kit
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/openfunction/openfunction/pkg/status"
+)
+
+// CheckLaws returns every way in which a settled world breaks the laws that can be seen in one picture: what
+// conditions say (pkg/status), that nothing of ours is without a living owner, that no name was left to chance, and
+// that what was built is served by digest.
+func (w *World) CheckLaws() error {
+	var broken []error
+	objects := w.mirror.objects(w.Namespace)
+	alive := map[types.UID]*unstructured.Unstructured{}
+	for _, o := range objects {
+		alive[o.GetUID()] = o
+	}
+	for _, o := range objects {
+		complain := func(format string, args ...any) {
+			broken = append(broken, fmt.Errorf("%s: %s", id(o), fmt.Sprintf(format, args...)))
+		}
+		if ours(o) {
+			if err := w.checkConditions(o); err != nil {
+				complain("%v", err)
+			}
+		}
+		owner := metav1.GetControllerOf(o)
+		switch {
+		case owner != nil && alive[owner.UID] == nil:
+			complain("its owner %s %s is gone", owner.Kind, owner.Name)
+		case owner == nil && o.GetLabels()[managed] != "":
+			complain("we made it and nobody owns it")
+		}
+		if o.GetGenerateName() != "" {
+			complain("its name was left to chance")
+		}
+		if image := unpinned(o, alive); image != "" {
+			complain("a built function is served by %q, not by digest", image)
+		}
+	}
+	return errors.Join(broken...)
+}
+
+// managed is the label on everything our controllers make.
+const managed = "openfunction.io/managed"
+
+func (w *World) checkConditions(o *unstructured.Unstructured) error {
+	typed, err := w.Scheme.New(o.GroupVersionKind())
+	if err != nil {
+		return err
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, typed); err != nil {
+		return err
+	}
+	object, ok := typed.(status.Object)
+	if !ok {
+		return fmt.Errorf("%T has no conditions", typed)
+	}
+	return status.Check(object)
+}
+
+// unpinned is the image of a Serving whose Function has it built, unless it is the digest of the current build.
+func unpinned(o *unstructured.Unstructured, alive map[types.UID]*unstructured.Unstructured) string {
+	owner := metav1.GetControllerOf(o)
+	if o.GetKind() != "Serving" || owner == nil || alive[owner.UID] == nil {
+		return ""
+	}
+	function := alive[owner.UID]
+	if _, built, _ := unstructured.NestedMap(function.Object, "spec", "build"); !built || condition(function, "Built") != "True" {
+		return ""
+	}
+	image, _, _ := unstructured.NestedString(o.Object, "spec", "image")
+	builder, _, _ := unstructured.NestedString(function.Object, "status", "build", "resourceRef")
+	if strings.HasSuffix(image, "@"+Digest(builder)) {
+		return ""
+	}
+	return image
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package laws
+
+import (
+	"context"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	controllers "github.com/openfunction/openfunction/controllers/core"
+	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/test/kit"
+)
+
+var (
+	cp *kit.ControlPlane
+	// operator is who the controllers run as: what config/rbac allows is all they can do.
+	operator *rest.Config
+)
+
+func TestLaws(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "Laws")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	var err error
+	cp, err = kit.Start(ctx, kit.Options{})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { Expect(cp.Stop()).To(Succeed()) })
+	operator, _, err = cp.UserWith(ctx, "openfunction-core", "config/rbac/role.yaml")
+	Expect(err).NotTo(HaveOccurred())
+	playing, end := context.WithCancel(context.Background())
+	DeferCleanup(end)
+	Expect(cp.PlayEngines(playing)).To(Succeed())
+})
+
+// program is our controllers, looking at some worlds.
+func program(r *kit.Recorder, worlds ...*kit.World) kit.Program {
+	p := kit.Program{
+		Config:   operator,
+		Cache:    controllers.CacheOptions(),
+		Recorder: r,
+		Setup: func(mgr ctrl.Manager) error {
+			return controllers.SetupWithManager(mgr, controllers.Options{
+				SkipNameValidation: true,
+				Build:              core.BuildSettings{FetcherImage: "registry.example.test/fetcher:v1"},
+			})
+		},
+	}
+	for _, w := range worlds {
+		p.Namespaces = append(p.Namespaces, w.Namespace)
+	}
+	return p
+}
