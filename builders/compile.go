@@ -45,7 +45,7 @@ func (w *workshop) ours(pkg string) (string, error) {
 
 // pinned compiles a program of another project at the version that the module in builders/<module> pins. It is compiled
 // once per version, flags and Go version.
-func (w *workshop) pinned(module, pkg, ldflags string) (string, error) {
+func (w *workshop) pinned(module, pkg, ldflags string, fixes ...fix) (string, error) {
 	dir := filepath.Join(w.root, "builders", module)
 	sum := sha256.New()
 	fmt.Fprintln(sum, runtime.Version(), runtime.GOARCH, pkg, ldflags)
@@ -56,20 +56,81 @@ func (w *workshop) pinned(module, pkg, ldflags string) (string, error) {
 		}
 		sum.Write(content)
 	}
+	for _, f := range fixes {
+		fmt.Fprintln(sum, f)
+	}
 	to := filepath.Join(w.cache, filepath.Base(pkg)+"-"+hex.EncodeToString(sum.Sum(nil))[:12])
 	if _, err := os.Stat(to); err == nil {
 		return to, nil
 	}
 	fmt.Printf("compiling %s (once; minutes when nothing is cached)\n", pkg)
+	fixed, err := w.fixed(dir, fixes)
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(fixed)
 	partial := to + ".partial"
-	if err := w.compile(dir, pkg, partial, ldflags); err != nil {
+	if err := w.compile(dir, pkg, partial, ldflags, "-modfile", filepath.Join(fixed, "go.mod")); err != nil {
 		return "", err
 	}
 	return to, os.Rename(partial, to)
 }
 
-func (w *workshop) compile(dir, pkg, to, ldflags string) error {
-	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", to, pkg)
+// fix changes a line of another project's source for our build of it.
+type fix struct{ module, file, before, after string }
+
+// fixed returns a folder with a go.mod that takes fixed copies of modules in place of them. A fix that no longer fits the pinned
+// version is an error, so that it is looked at again with every new version.
+func (w *workshop) fixed(dir string, fixes []fix) (string, error) {
+	folder, err := os.MkdirTemp(w.cache, ".fixed-")
+	if err != nil {
+		return "", err
+	}
+	gomod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		return "", err
+	}
+	for i, f := range fixes {
+		original, err := goOutput(dir, "list", "-m", "-f", "{{.Dir}}", f.module)
+		if err != nil {
+			return "", err
+		}
+		module := filepath.Join(folder, fmt.Sprint(i))
+		if err := os.CopyFS(module, os.DirFS(original)); err != nil {
+			return "", err
+		}
+		if err := f.apply(module); err != nil {
+			return "", err
+		}
+		gomod = fmt.Appendf(gomod, "\nreplace %s => %s\n", f.module, module)
+	}
+	gosum, err := os.ReadFile(filepath.Join(dir, "go.sum"))
+	if err != nil {
+		return "", err
+	}
+	return folder, errors.Join(os.WriteFile(filepath.Join(folder, "go.mod"), gomod, 0o600),
+		os.WriteFile(filepath.Join(folder, "go.sum"), gosum, 0o600))
+}
+
+// apply changes the file in a copy of the module.
+func (f fix) apply(module string) error {
+	file := filepath.Join(module, f.file)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if strings.Count(string(text), f.before) != 1 {
+		return fmt.Errorf("the fix of %s in %s no longer fits: see whether it is still needed", f.file, f.module)
+	}
+	if err := os.Chmod(file, 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(strings.Replace(string(text), f.before, f.after, 1)), 0o600)
+}
+
+func (w *workshop) compile(dir, pkg, to, ldflags string, more ...string) error {
+	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", to}, more...)
+	c := exec.Command("go", append(args, pkg)...)
 	c.Dir = dir
 	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
 	if output, err := c.CombinedOutput(); err != nil {

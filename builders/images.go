@@ -170,11 +170,20 @@ func builderImage(w *workshop, base layer, goroot, runRef string) (image, error)
 	}}, nil
 }
 
+// reuseCacheOnce mends the lifecycle's build cache: having reused an unchanged layer of the cache image it goes on and adds the
+// layer once more, which compresses all of it in every build.
+var reuseCacheOnce = fix{
+	module: lifecycleMod,
+	file:   "phase/cache.go",
+	before: "if err = cache.ReuseLayer(previousSHA); err != nil {",
+	after:  "if err = cache.ReuseLayer(previousSHA); err == nil {\nreturn layer.Digest, nil\n} else {",
+}
+
 func lifecycleLayer(w *workshop, version string) (layer, error) {
 	stamp := fmt.Sprintf("-s -w -X %s/cmd.Version=%s", lifecycleMod, version)
 	l := layer{}
 	for _, name := range []string{"lifecycle", "launcher"} {
-		program, err := w.pinned("lifecycle", lifecycleMod+"/cmd/"+name, stamp)
+		program, err := w.pinned("lifecycle", lifecycleMod+"/cmd/"+name, stamp, reuseCacheOnce)
 		if err != nil {
 			return nil, err
 		}

@@ -47,13 +47,13 @@ func report(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 		return err
 	}
 	found := map[string]string{"image-digest": digest}
-	size, err := imageSize(ctx, f.image, digest, names(f.insecureRegistries))
-	if err != nil {
-		fmt.Fprintf(stderr, "Warning: size unknown: %v\n", err)
+	if size, err := imageSize(ctx, f.image, digest, names(f.insecureRegistries)); err != nil {
+		fmt.Fprintf(stderr, "Warning: the image's size is unknown: %v\n", err)
+		fmt.Fprintf(stdout, "Built %s@%s\n", f.image, digest)
 	} else {
 		found["image-size"] = strconv.FormatInt(size, 10)
+		fmt.Fprintf(stdout, "Built %s@%s, %.1f MB\n", f.image, digest, float64(size)/1e6)
 	}
-	fmt.Fprintf(stdout, "Built %s@%s, %d bytes\n", f.image, digest, size)
 	return results(f.results).write(found)
 }
 

@@ -69,6 +69,9 @@ func (b *construction) run() error {
 	if err := compiled.giveBack(); err != nil {
 		return err
 	}
+	if err := compiled.forgetTimes(); err != nil {
+		return err
+	}
 	if unchanged {
 		err = compiled.forgetSmall(before)
 	}

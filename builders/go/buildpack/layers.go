@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -75,6 +76,41 @@ func (l layer) borrow(from string) error {
 		}
 		return nil
 	})
+}
+
+// forgetTimes takes out of the index of a Go build cache when its entries were made. The go command writes some entries in
+// every build, and only their time would tell the layer from the one before.
+func (l layer) forgetTimes() error {
+	files, err := l.files()
+	if err != nil {
+		return err
+	}
+	for path := range files {
+		if !strings.HasSuffix(path, "-a") {
+			continue
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if timeless := withoutTime(content); string(timeless) != string(content) {
+			if err := os.WriteFile(path, timeless, 0o666); err != nil { //nolint:gosec // as the go command does
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// withoutTime sets the time of an entry to zero: the last of its five fields, right-aligned in 20 columns. An entry of a form
+// that this does not know is left as it is.
+func withoutTime(content []byte) []byte {
+	const width = 20
+	start := len(content) - width - len("\n")
+	if fields := bytes.Fields(content); len(fields) != 5 || string(fields[0]) != "v1" || content[start-1] != ' ' {
+		return content
+	}
+	return fmt.Appendf(content[:start:start], "%*d\n", width, 0)
 }
 
 // giveBack removes the links that borrow made: the builder image has what they name.
