@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -65,6 +66,8 @@ type BuilderReconciler struct {
 type builderVisit struct {
 	builder *corev1beta2.Builder
 	run     *tektonv1.TaskRun
+	// withoutEngine tells that nothing can run, nor have run.
+	withoutEngine bool
 }
 
 func (r *BuilderReconciler) setup(mgr ctrl.Manager, options Options) error {
@@ -107,19 +110,20 @@ func (r *BuilderReconciler) Reconcile(ctx context.Context, b *corev1beta2.Builde
 	return ctrl.Result{}, nil
 }
 
-func (r *BuilderReconciler) checkProvider(ctx context.Context, _ *builderVisit) error {
-	return r.providers.require(ctx, tekton.Run{}.Needs())
+// checkProvider lets a cancelled Builder end without the engine that would have built it.
+func (r *BuilderReconciler) checkProvider(ctx context.Context, v *builderVisit) error {
+	err := r.providers.require(ctx, tekton.Run{}.Needs())
+	if _, missing := problem.AsStalled(err); missing && cancelled(v.builder) {
+		v.withoutEngine = true
+		return nil
+	}
+	return err
 }
 
 // start creates the objects of the build once. A Builder that was cancelled before it began creates nothing.
 func (r *BuilderReconciler) start(ctx context.Context, v *builderVisit) error {
 	if cancelled(v.builder) {
-		run := &tektonv1.TaskRun{}
-		err := r.Get(ctx, client.ObjectKeyFromObject(v.builder), run)
-		if err == nil && apply.Owns(v.builder, run) {
-			v.run = run
-		}
-		return client.IgnoreNotFound(err)
+		return r.findRun(ctx, v)
 	}
 	if err := r.checkSecrets(ctx, v.builder); err != nil {
 		return err
@@ -136,6 +140,27 @@ func (r *BuilderReconciler) start(ctx context.Context, v *builderVisit) error {
 		}
 		if run, ok := live.(*tektonv1.TaskRun); ok {
 			v.run = run
+		}
+	}
+	return nil
+}
+
+// findRun finds the build of a Builder that was cancelled, past the cache too: one that was created a moment ago must not go on unseen.
+func (r *BuilderReconciler) findRun(ctx context.Context, v *builderVisit) error {
+	if v.withoutEngine {
+		return nil
+	}
+	for _, reader := range []client.Reader{r.Client, r.Live} {
+		run := &tektonv1.TaskRun{}
+		err := reader.Get(ctx, client.ObjectKeyFromObject(v.builder), run)
+		if err == nil {
+			if apply.Owns(v.builder, run) {
+				v.run = run
+			}
+			return nil
+		}
+		if !apierrors.IsNotFound(err) {
+			return fmt.Errorf("reading the TaskRun: %w", err)
 		}
 	}
 	return nil
@@ -184,6 +209,9 @@ func cancelled(b *corev1beta2.Builder) bool {
 // maxLog is how much of a failed step's log a Builder's status holds, in bytes.
 const maxLog = 4096
 
+// logPatience is how long after its end a build may take to hand out its log. A node that is gone never does.
+const logPatience = time.Minute
+
 func (r *BuilderReconciler) observe(ctx context.Context, v *builderVisit) error {
 	result := core.BuildResult{Phase: core.BuildCanceled, Reason: corev1beta2.BuildCanceledReason, Message: "The build was cancelled before it began"}
 	if v.run != nil {
@@ -210,7 +238,7 @@ func (r *BuilderReconciler) observe(ctx context.Context, v *builderVisit) error 
 	}
 	if result.FailedStep != "" {
 		log, err := r.Logs.Tail(ctx, v.builder.Namespace, result.Pod, result.Container, maxLog)
-		if err != nil {
+		if err != nil && r.Clock.Since(ptr.Deref(v.run.Status.CompletionTime, metav1.Time{}).Time) < logPatience {
 			return fmt.Errorf("reading the log of step %s: %w", result.FailedStep, err)
 		}
 		s.Failure = &corev1beta2.BuildFailure{Step: result.FailedStep, ExitCode: result.ExitCode, Log: log}

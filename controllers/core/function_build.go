@@ -49,7 +49,7 @@ func (r *FunctionReconciler) build(ctx context.Context, v *functionVisit) error 
 		return err
 	}
 	current := applied.(*corev1beta2.Builder)
-	if isSuperseded(current) {
+	if isSuperseded(current) && !current.HasSucceeded() {
 		return r.clearSuperseded(ctx, v, current)
 	}
 	v.showBuild(current)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -15,6 +16,7 @@ import (
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/apply"
+	"github.com/openfunction/openfunction/pkg/problem"
 	"github.com/openfunction/openfunction/pkg/status"
 )
 
@@ -77,13 +79,34 @@ func (r *FunctionReconciler) Reconcile(ctx context.Context, f *corev1beta2.Funct
 	}()
 	markUnsupported(f, notActedOnByFunction(f))
 	v := &functionVisit{function: f, children: apply.Set{Client: r.Client, Live: r.Live, Owner: f, FieldOwner: functionFieldOwner}}
-	for _, phase := range []func(context.Context, *functionVisit) error{r.build, r.serve, r.route} {
-		if err := phase(ctx, v); err != nil {
-			return ctrl.Result{}, refused(err)
+	for _, phase := range []struct {
+		run  func(context.Context, *functionVisit) error
+		part string
+	}{{r.build, corev1beta2.BuiltCondition}, {r.serve, corev1beta2.ServedCondition}, {r.route, corev1beta2.RoutedCondition}} {
+		if err := refused(phase.run(ctx, v)); err != nil {
+			showFunction(f, phase.part, err)
+			return ctrl.Result{}, err
 		}
 	}
 	status.Summarize(f, readyMessage(f), corev1beta2.BuiltCondition, corev1beta2.ServedCondition, corev1beta2.RoutedCondition)
 	return ctrl.Result{RequeueAfter: v.recheck}, nil
+}
+
+// showFunction gives what stalls a part its place in the condition of that part and in the established fields: what they said of an
+// earlier spec is not true of this one.
+func showFunction(f *corev1beta2.Function, part string, err error) {
+	stalled, ok := problem.AsStalled(err)
+	if !ok {
+		return
+	}
+	status.Mark(f, part, metav1.ConditionFalse, stalled.Reason, stalled.Message)
+	stage := &corev1beta2.StageStatus{State: corev1beta2.Failed, Reason: stalled.Reason, Message: status.Sentence(stalled.Message)}
+	switch part {
+	case corev1beta2.BuiltCondition:
+		f.Status.Build = stage
+	case corev1beta2.ServedCondition:
+		f.Status.Serving = stage
+	}
 }
 
 func readyMessage(f *corev1beta2.Function) string {

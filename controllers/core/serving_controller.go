@@ -145,13 +145,20 @@ func (r *ServingReconciler) applyChildren(ctx context.Context, v *servingVisit) 
 	return nil
 }
 
+// forbiddenDelay is how often something is tried again that a quota or a policy does not allow.
+const forbiddenDelay = 30 * time.Second
+
 // refused turns what the API server or an engine's webhook says no to into a problem for the user: sending the same again
-// gives the same answer.
+// gives the same answer, except that a quota may get room and a policy may be changed.
 func refused(err error) error {
-	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+	switch {
+	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
 		return problem.Stalled(corev1beta2.RefusedReason, "%s", err)
+	case apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return problem.WaitingUntil(forbiddenDelay, corev1beta2.RefusedReason, "%s", err)
+	default:
+		return err
 	}
-	return err
 }
 
 // explained puts what the run knows about a refusal in the place of the engine's own words.

@@ -3,7 +3,9 @@
 package knative
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,7 +34,7 @@ func (Run) Health(live core.Live) core.Health {
 	if reason, message, broken := podspec.Trouble(newestPods(service, live.Pods)); broken {
 		health.Phase, health.Reason, health.Message = core.Failed, reason, message
 	} else if ready.IsFalse() {
-		health.Phase, health.Reason, health.Message = core.Failed, reasonOf(ready), ready.Message
+		health.Phase, health.Reason, health.Message = core.Failed, reasonOf(ready), messageOf(ready)
 	} else if ready != nil && ready.Message != "" {
 		health.Message = "Knative is starting this version: " + ready.Message
 	}
@@ -42,11 +44,18 @@ func (Run) Health(live core.Live) core.Health {
 	return health
 }
 
+// conditionReason is what the API server takes for the reason of a condition; Knative's own have a looser schema.
+var conditionReason = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`)
+
 func reasonOf(condition *apis.Condition) string {
-	if condition.Reason == "" {
+	if !conditionReason.MatchString(condition.Reason) {
 		return corev1beta2.FailedReason
 	}
 	return condition.Reason
+}
+
+func messageOf(condition *apis.Condition) string {
+	return cmp.Or(condition.Message, "Knative cannot serve this version and does not say why; look at its revision")
 }
 
 // older names the revision that answers while the newest one does not.

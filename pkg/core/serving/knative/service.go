@@ -35,6 +35,10 @@ func service(in core.Input) (*kservingv1.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	pod, err := podspec.Function(in)
+	if err != nil {
+		return nil, err
+	}
 	onService, onRevision := annotations(in.Serving.Spec)
 	return &kservingv1.Service{
 		ObjectMeta: metav1.ObjectMeta{
@@ -46,7 +50,7 @@ func service(in core.Input) (*kservingv1.Service, error) {
 		Spec: kservingv1.ServiceSpec{ConfigurationSpec: kservingv1.ConfigurationSpec{Template: kservingv1.RevisionTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: podspec.Labels(in), Annotations: onRevision},
 			Spec: kservingv1.RevisionSpec{
-				PodSpec:              podspec.Function(in),
+				PodSpec:              pod,
 				ContainerConcurrency: concurrency,
 				TimeoutSeconds:       requestTimeout(in.Serving.Spec),
 			},

@@ -21,7 +21,7 @@ const FunctionContainer = "function"
 const versionLabel = "app.kubernetes.io/version"
 
 // Function returns the pod of the Serving: the user's template with the function container completed.
-func Function(in core.Input) corev1.PodSpec {
+func Function(in core.Input) (corev1.PodSpec, error) {
 	spec := in.Serving.Spec
 	pod := corev1.PodSpec{}
 	if spec.Template != nil {
@@ -33,11 +33,15 @@ func Function(in core.Input) corev1.PodSpec {
 	if len(container.Ports) == 0 {
 		container.Ports = []corev1.ContainerPort{{ContainerPort: port, Protocol: corev1.ProtocolTCP}}
 	}
-	container.Env = withDefaults(container.Env, environment(in))
+	env, err := environment(in)
+	if err != nil {
+		return corev1.PodSpec{}, err
+	}
+	container.Env = withDefaults(container.Env, env)
 	if spec.ImageCredentials != nil && spec.ImageCredentials.Name != "" && !slices.Contains(pod.ImagePullSecrets, *spec.ImageCredentials) {
 		pod.ImagePullSecrets = append(pod.ImagePullSecrets, *spec.ImageCredentials)
 	}
-	return pod
+	return pod, nil
 }
 
 // Labels returns the labels of the Serving's workload and pods. The user's labels win.
@@ -63,15 +67,19 @@ func functionContainer(pod *corev1.PodSpec) *corev1.Container {
 }
 
 // environment is what a function finds in its environment, in a stable order.
-func environment(in core.Input) []corev1.EnvVar {
-	var env []corev1.EnvVar
+func environment(in core.Input) ([]corev1.EnvVar, error) {
+	v1beta1, v1beta2, err := contexts(in)
+	if err != nil {
+		return nil, err
+	}
+	env := []corev1.EnvVar{{Name: "FUNC_CONTEXT", Value: v1beta1}, {Name: "FUNC_CONTEXT_V1BETA2", Value: v1beta2}}
 	for _, name := range slices.Sorted(maps.Keys(in.Serving.Spec.Params)) {
 		env = append(env, corev1.EnvVar{Name: name, Value: in.Serving.Spec.Params[name]})
 	}
 	return append(env,
 		corev1.EnvVar{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.name"}}},
 		corev1.EnvVar{Name: "POD_NAMESPACE", Value: in.Serving.Namespace},
-	)
+	), nil
 }
 
 // withDefaults adds to the user's variables those that the user did not set.

@@ -14,6 +14,9 @@ import (
 // that cannot be made or that keeps exiting. The message is the same for every pod in the same trouble.
 func Trouble(pods []corev1.Pod) (reason, message string, found bool) {
 	for i := range pods {
+		if !pods[i].DeletionTimestamp.IsZero() {
+			continue // a container that is told to stop may exit as it likes
+		}
 		statuses := append(append([]corev1.ContainerStatus{}, pods[i].Status.InitContainerStatuses...), pods[i].Status.ContainerStatuses...)
 		for _, status := range statuses {
 			if reason, message, found := containerTrouble(status); found {
