@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -215,8 +216,8 @@ func contains(have, want any) bool {
 		return true
 	case []any:
 		have, _ := have.([]any)
-		if key := keyOf(want); key != "" {
-			return containsKeyed(have, want, key)
+		if isKeyed(want) {
+			return containsKeyed(have, want)
 		}
 		if len(have) != len(want) {
 			return false
@@ -232,13 +233,8 @@ func contains(have, want any) bool {
 	}
 }
 
-func keyOf(list []any) string {
-	for _, key := range listKeys {
-		if len(list) > 0 && everyHas(list, key) {
-			return key
-		}
-	}
-	return ""
+func isKeyed(list []any) bool {
+	return len(list) > 0 && slices.ContainsFunc(listKeys, func(key string) bool { return everyHas(list, key) })
 }
 
 func everyHas(list []any, key string) bool {
@@ -251,15 +247,11 @@ func everyHas(list []any, key string) bool {
 	return true
 }
 
-func containsKeyed(have, want []any, key string) bool {
-	byKey := make(map[any]any, len(have))
-	for _, entry := range have {
-		if fields, ok := entry.(map[string]any); ok {
-			byKey[fields[key]] = entry
-		}
-	}
+// containsKeyed finds each wanted entry among those of have. Its key is one of its fields, so it meets the entry of the same key; where
+// several share one, as ports of two protocols do, the other fields decide.
+func containsKeyed(have, want []any) bool {
 	for _, entry := range want {
-		if !contains(byKey[entry.(map[string]any)[key]], entry) {
+		if !slices.ContainsFunc(have, func(candidate any) bool { return contains(candidate, entry) }) {
 			return false
 		}
 	}
