@@ -34,7 +34,7 @@ test: ## unit, golden and control plane tests under the race detector
 
 .PHONY: e2e
 e2e: ## Ginkgo suite on the local cluster, or the one KUBECONFIG names
-	go test ./test/e2e -count=1 -timeout=80m -ginkgo.v
+	go test ./test/e2e -v -count=1 -timeout=80m
 
 .PHONY: perf
 perf: ## print the performance figures, one `name value unit` a line

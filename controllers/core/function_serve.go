@@ -99,7 +99,14 @@ func (v *functionVisit) showServing() {
 	if ready.Status == metav1.ConditionTrue {
 		shown.LastSuccessfulResourceRef = s.Name
 	}
-	status.Mark(f, corev1beta2.ServedCondition, ready.Status, ready.Reason, ready.Message)
+	switch {
+	case v.image != "":
+		status.Mark(f, corev1beta2.ServedCondition, ready.Status, ready.Reason, ready.Message)
+	case ready.Status == metav1.ConditionTrue:
+		status.Mark(f, corev1beta2.ServedCondition, metav1.ConditionUnknown, corev1beta2.WaitingForImageReason, "The previous version serves until the image is built")
+	default:
+		status.Mark(f, corev1beta2.ServedCondition, metav1.ConditionUnknown, corev1beta2.WaitingForImageReason, "Serving begins when the image is built")
+	}
 }
 
 func isStalled(object status.Object) bool {

@@ -71,7 +71,8 @@ func TestSummarize(t *testing.T) {
 		{"AllTrue", "every part is done", map[string]metav1.ConditionStatus{"Built": metav1.ConditionTrue, "Served": metav1.ConditionTrue}, "Ready"},
 		{"OnePending", "the first that is not done says why", map[string]metav1.ConditionStatus{"Built": metav1.ConditionTrue, "Served": metav1.ConditionUnknown}, "Reconciling Served"},
 		{"FirstPending", "parts speak in their order", map[string]metav1.ConditionStatus{"Built": metav1.ConditionUnknown, "Served": metav1.ConditionUnknown}, "Reconciling Built"},
-		{"OneFalse", "what needs the user comes before what is on its way", map[string]metav1.ConditionStatus{"Built": metav1.ConditionUnknown, "Served": metav1.ConditionFalse}, "Stalled Served"},
+		{"FalseAfterPending", "a version that fails is about to be replaced by the one being built", map[string]metav1.ConditionStatus{"Built": metav1.ConditionUnknown, "Served": metav1.ConditionFalse}, "Reconciling Built"},
+		{"OneFalse", "nothing goes on until the user acts", map[string]metav1.ConditionStatus{"Built": metav1.ConditionTrue, "Served": metav1.ConditionFalse}, "Stalled Served"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			object := &corev1beta2.Function{}

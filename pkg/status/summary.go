@@ -47,23 +47,20 @@ func MarkStalled(object Object, reason, message string) {
 	Clear(object, Reconciling)
 }
 
-// Summarize derives Ready, Reconciling and Stalled from the parts, in their order: the first part that is False stalls the
-// object, else the first that is not yet True leaves it reconciling, else it is ready. A part that is absent does not count.
+// Summarize derives Ready, Reconciling and Stalled from the parts, in the order in which they come about: the first part that is not
+// True decides. False stalls the object, Unknown leaves it reconciling; what comes after waits for it either way. A part that is absent
+// does not count.
 func Summarize(object Object, readyMessage string, parts ...string) {
-	var pending *metav1.Condition
 	for _, part := range parts {
 		condition := meta.FindStatusCondition(*object.GetConditions(), part)
 		switch {
 		case condition == nil || condition.Status == metav1.ConditionTrue:
+			continue
 		case condition.Status == metav1.ConditionFalse:
 			MarkStalled(object, condition.Reason, condition.Message)
-			return
-		case pending == nil:
-			pending = condition
+		default:
+			MarkReconciling(object, condition.Reason, condition.Message)
 		}
-	}
-	if pending != nil {
-		MarkReconciling(object, pending.Reason, pending.Message)
 		return
 	}
 	MarkReady(object, Ready, readyMessage)

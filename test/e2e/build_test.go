@@ -19,7 +19,7 @@ import (
 
 var _ = Describe("a build", func() {
 	It("fetches a branch and a sub-path from git, with a dependency, and reports commit, digest and duration", func(ctx SpecContext) {
-		loadGit(ctx, "greeter", "greeter")
+		loadGit(ctx, "greeter")
 		apply(ctx, `
 metadata: {name: from-git}
 spec:
@@ -46,7 +46,7 @@ spec:
 
 	DescribeTable("reads a private repository with the credentials of a Secret",
 		func(ctx SpecContext, name, from string, secret func() *corev1.Secret) {
-			loadGit(ctx, "greeter", "greeter")
+			loadGit(ctx, "greeter")
 			credentials := secret()
 			credentials.ObjectMeta = metav1.ObjectMeta{Name: name, Namespace: namespace}
 			Expect(c.Create(ctx, credentials)).To(Succeed())
@@ -76,7 +76,7 @@ spec:
 	)
 
 	It("builds a Dockerfile", func(ctx SpecContext) {
-		loadGit(ctx, "page", "page")
+		loadGit(ctx, "page")
 		apply(ctx, strings.ReplaceAll(`
 metadata: {name: from-dockerfile}
 spec:

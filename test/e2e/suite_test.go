@@ -91,12 +91,13 @@ func kubectl(ctx context.Context, args ...string) string {
 	return string(text)
 }
 
-// loadGit makes a folder of testdata a repository of the cluster's git server and returns its name there.
-func loadGit(ctx context.Context, folder, name string) {
+// loadGit makes a folder of testdata a repository of the cluster's git server; with "--private", one that asks who is there.
+func loadGit(ctx context.Context, folder string, flags ...string) {
 	GinkgoHelper()
 	dir, err := filepath.Abs(filepath.Join("testdata", folder))
 	Expect(err).NotTo(HaveOccurred())
-	command := exec.CommandContext(ctx, "go", "run", "-C", filepath.Join(root, "hack/cluster"), ".", "load-git", dir, name)
+	command := exec.CommandContext(ctx, "go", "run", "-C", filepath.Join(root, "hack/cluster"), ".", "load-git")
+	command.Args = append(append(command.Args, flags...), dir, folder)
 	command.Env = os.Environ()
 	text, err := command.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(text))
