@@ -4,6 +4,7 @@ package core_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,12 +48,7 @@ func started(ctx context.Context, not ...types.UID) *corev1beta2.Builder {
 		if w.Get(ctx, f.Status.Build.ResourceRef, b) != nil || w.Get(ctx, b.Name, run) != nil {
 			return false
 		}
-		for _, uid := range not {
-			if b.UID == uid {
-				return false
-			}
-		}
-		return run.HasStarted() && metav1.IsControlledBy(run, b)
+		return !slices.Contains(not, b.UID) && run.HasStarted() && metav1.IsControlledBy(run, b)
 	})
 	return b
 }
@@ -317,7 +313,7 @@ var _ = Describe("A Function", func() {
 		Expect(w.Objects("TaskRun")).To(HaveLen(1))
 		Expect(w.Delete(ctx, corev1beta2.GroupVersion.WithKind("Function"), "hello")).To(Succeed())
 		eventually(ctx, "everything to be gone", func() bool {
-			for _, kind := range strings.Fields("Function Builder Serving TaskRun Service ConfigMap") {
+			for kind := range strings.FieldsSeq("Function Builder Serving TaskRun Service ConfigMap") {
 				for _, o := range w.Objects(kind) {
 					if o.GetName() != "kube-root-ca.crt" {
 						return false

@@ -35,7 +35,7 @@ func (l PodLogs) Tail(ctx context.Context, namespace, pod, container string, lim
 	} else if err != nil {
 		return "", fmt.Errorf("opening the log of %s in pod %s: %w", container, pod, err)
 	}
-	defer stream.Close() //nolint:errcheck // nothing was written
+	defer stream.Close()
 	text, err := io.ReadAll(io.LimitReader(stream, 1<<20))
 	if err != nil {
 		return "", fmt.Errorf("reading the log of %s in pod %s: %w", container, pod, err)

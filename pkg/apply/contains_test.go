@@ -4,6 +4,7 @@ package apply
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 )
 
@@ -83,11 +84,7 @@ func hasNull(value any) bool {
 			}
 		}
 	case []any:
-		for _, v := range value {
-			if hasNull(v) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(value, hasNull)
 	}
 	return value == nil
 }

@@ -22,7 +22,7 @@ func (t *HTTPTrigger) ContainerPort() int32 {
 	if t == nil || t.Port == nil || t.Port.IntValue() == 0 {
 		return DefaultPort
 	}
-	return int32(t.Port.IntValue())
+	return int32(t.Port.IntValue()) //nolint:gosec // the schema allows 0 to 65535
 }
 
 // UsesKEDA tells whether HTTP requests are served through KEDA's HTTP add-on instead of Knative.

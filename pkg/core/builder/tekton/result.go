@@ -81,6 +81,7 @@ func failed(run *tektonv1.TaskRun, done *apis.Condition) core.BuildResult {
 		result.Phase, result.Reason = core.BuildTimedOut, corev1beta2.BuildTimeoutReason
 		result.Message = "The build took longer than its timeout; raise build.timeout or make the build faster"
 		return result
+	default: // a step failed, or Tekton never came to one
 	}
 	for _, step := range run.Status.Steps {
 		if ended := step.Terminated; ended != nil && ended.ExitCode != 0 && ended.Reason != skippedStep {
