@@ -46,7 +46,7 @@ spec:
 
 	DescribeTable("reads a private repository with the credentials of a Secret",
 		func(ctx SpecContext, name, from string, secret func() *corev1.Secret) {
-			loadGit(ctx, "greeter")
+			loadGit(ctx, "greeter", "--private")
 			credentials := secret()
 			credentials.ObjectMeta = metav1.ObjectMeta{Name: name, Namespace: namespace}
 			Expect(c.Create(ctx, credentials)).To(Succeed())
