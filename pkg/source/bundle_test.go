@@ -5,6 +5,8 @@ package source
 import (
 	"archive/tar"
 	"bytes"
+	"io"
+	"log"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -45,7 +47,7 @@ func archive(t *testing.T, headers ...tar.Header) []byte {
 }
 
 func TestBundle(t *testing.T) {
-	server := httptest.NewServer(registry.New())
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	host := strings.TrimPrefix(server.URL, "http://")
 	ref, err := name.ParseReference(host + "/team/bundle:v1")
