@@ -25,6 +25,8 @@ type Cluster struct {
 	RegistryHost string `json:"registryHost"`
 	// RegistryCluster is the name of the same registry inside the cluster, e.g. "registry.local:5000".
 	RegistryCluster string `json:"registryCluster"`
+	// PlainRegistry tells that the registry speaks HTTP without TLS, as the local cluster's does.
+	PlainRegistry bool `json:"-"`
 	// IngressHost is where this machine reaches the HTTP ingress; empty where external addresses resolve by themselves.
 	IngressHost string `json:"ingressHost"`
 	// GitHost and GitCluster are the base URLs of the git server as this machine and as pods see it; empty without one.
@@ -74,7 +76,7 @@ func Local(ctx context.Context, root string) (Cluster, error) {
 	if err != nil {
 		return Cluster{}, fmt.Errorf("asking the local cluster for its endpoints: %w", err)
 	}
-	var cluster Cluster
+	cluster := Cluster{PlainRegistry: true}
 	if err := json.Unmarshal(text, &cluster); err != nil {
 		return Cluster{}, fmt.Errorf("reading the local cluster's endpoints: %w", err)
 	}

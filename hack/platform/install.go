@@ -64,8 +64,11 @@ patches:
           - --leader-elect
           - --fetcher-image={{.Images.Fetcher}}
           - --dockerfile-image={{.Images.Dockerfile}}
-{{- if .GoProxy}}
-          - --build-goproxy={{.GoProxy}}
+{{- if .Cluster.PlainRegistry}}
+          - --insecure-registries={{.Cluster.RegistryCluster}}
+{{- end}}
+{{- if .Cluster.GoProxyCluster}}
+          - --build-goproxy={{.Cluster.GoProxyCluster}}
 {{- end}}
 `))
 
@@ -82,7 +85,7 @@ func Install(ctx context.Context, root string, c Cluster, images Images, out io.
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a leftover that git ignores
 	var text strings.Builder
-	if err := overlay.Execute(&text, map[string]any{"Default": "../../config/default", "Images": images, "GoProxy": c.GoProxyCluster}); err != nil {
+	if err := overlay.Execute(&text, map[string]any{"Default": "../../config/default", "Images": images, "Cluster": c}); err != nil {
 		return fmt.Errorf("writing the overlay: %w", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text.String()), 0o600); err != nil {
