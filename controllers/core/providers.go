@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -121,7 +122,7 @@ func (p *providers) child(kind schema.GroupVersionKind) (client.Object, error) {
 }
 
 // definitionDelay is how long the API server takes to serve a new definition.
-const definitionDelay = 2e9
+const definitionDelay = 2 * time.Second
 
 // enqueueAll returns a handler that asks for every object of a list when a provider's definition comes or goes.
 func enqueueAll(c client.Reader, provider core.Provider, list client.ObjectList) handler.EventHandler {
