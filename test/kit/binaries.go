@@ -12,44 +12,29 @@ import (
 	"strings"
 )
 
-// component is a program of the control plane and the module under hack/cluster/components that pins its version.
-type component struct{ module, pkg string }
-
-var components = map[string]component{
-	"etcd":                    {"etcd", "go.etcd.io/etcd/server/v3"},
-	"kube-apiserver":          {"kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"},
-	"kube-controller-manager": {"kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"},
-}
-
-// binaries returns the paths of the named programs, building those that are not in the cache.
-func binaries(ctx context.Context, names ...string) (map[string]string, error) {
+// binaries returns the paths of etcd, kube-apiserver and kube-controller-manager by name. They are those of the local
+// cluster, which builds each version once: minutes the first time, a second when it is in the cache.
+func binaries(ctx context.Context) (map[string]string, error) {
 	root, err := Root()
 	if err != nil {
 		return nil, err
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return nil, err
-	}
 	paths := map[string]string{}
-	for _, name := range names {
-		c := components[name]
-		dir := filepath.Join(root, "hack/cluster/components", c.module)
-		version, err := output(ctx, dir, "go", "list", "-m", "-f", "{{.Version}}", strings.TrimSuffix(c.pkg, "/cmd/"+name))
+	for component, names := range map[string][]string{
+		"etcd": {"etcd"}, "kubernetes": {"kube-apiserver", "kube-controller-manager"},
+	} {
+		cmd := exec.CommandContext(ctx, "go", "run", "-C", "hack/cluster", ".", "build", component)
+		cmd.Dir, cmd.Stderr = root, os.Stderr // the first build takes minutes and says what it does
+		out, err := cmd.Output()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("building %s: %w", component, err)
 		}
-		path := filepath.Join(cache, "openfunction", "kit", version, name)
-		if _, err := os.Stat(path); err != nil {
-			fmt.Fprintf(os.Stderr, "building %s %s (minutes the first time)\n", name, version)
-			if _, err := output(ctx, dir, "env", "CGO_ENABLED=0", "go", "build", "-trimpath",
-				"-ldflags", "-s -w -X k8s.io/component-base/version.gitVersion="+version+
-					" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36",
-				"-o", path, c.pkg); err != nil {
-				return nil, err
+		for _, name := range names {
+			paths[name] = filepath.Join(strings.TrimSpace(string(out)), name)
+			if _, err := os.Stat(paths[name]); err != nil {
+				return nil, fmt.Errorf("looking for the program %s: %w", name, err)
 			}
 		}
-		paths[name] = path
 	}
 	return paths, nil
 }

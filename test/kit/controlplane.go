@@ -60,7 +60,7 @@ type ControlPlane struct {
 func Start(ctx context.Context, o Options) (*ControlPlane, error) {
 	keepLogs()
 	sweep()
-	programs, err := binaries(ctx, "etcd", "kube-apiserver", "kube-controller-manager")
+	programs, err := binaries(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -144,7 +144,10 @@ func (cp *ControlPlane) live(ctx context.Context, p Program, synced chan<- error
 }
 
 func (cp *ControlPlane) managerOptions(p Program) ctrl.Options {
-	shared, grace := true, patience
+	shared := true
+	// A life ends at once: its requests no longer go anywhere, so there is nothing to wait for. (Waiting can take for ever:
+	// the priority queue of controller-runtime v0.24.1 may hold its lock while it hands an item to a worker that has left.)
+	grace := time.Duration(0)
 	o := ctrl.Options{
 		Scheme:                  cp.Scheme,
 		Cache:                   p.Cache,

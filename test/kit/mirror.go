@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/dynamicinformer"
@@ -29,6 +30,7 @@ type mirror struct {
 	informers map[schema.GroupVersionResource]*mirrored
 	changed   map[string]time.Time // namespace -> when anything in it changed last
 	watchers  []func(*unstructured.Unstructured)
+	pictures  map[types.UID]picture
 }
 
 type mirrored struct {
@@ -53,6 +55,7 @@ func newMirror(config *rest.Config) (*mirror, error) {
 	return &mirror{
 		discovery: d, dynamic: dyn,
 		informers: map[schema.GroupVersionResource]*mirrored{}, changed: map[string]time.Time{},
+		pictures: map[types.UID]picture{},
 	}, nil
 }
 
@@ -120,6 +123,9 @@ func (m *mirror) saw(o any, exists bool) {
 	m.mu.Lock()
 	m.changed[object.GetNamespace()] = time.Now()
 	watchers := m.watchers
+	if !exists {
+		delete(m.pictures, object.GetUID())
+	}
 	m.mu.Unlock()
 	if exists {
 		for _, watcher := range watchers {

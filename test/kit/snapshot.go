@@ -28,7 +28,7 @@ func (w *World) Snapshot() Snapshot {
 		if id(o) == "ServiceAccount/default" || id(o) == "ConfigMap/kube-root-ca.crt" {
 			continue
 		}
-		s[id(o)] = normalised(o.DeepCopy(), w.Namespace)
+		s[id(o)] = w.mirror.picture(o)
 	}
 	return s
 }
@@ -59,6 +59,23 @@ func (s Snapshot) String() string {
 	}
 	return b.String()
 }
+
+// picture is the normalised text of one state of an object. The last one is kept, since suites ask again and again.
+func (m *mirror) picture(o *unstructured.Unstructured) string {
+	m.mu.Lock()
+	known := m.pictures[o.GetUID()]
+	m.mu.Unlock()
+	if known.version == o.GetResourceVersion() {
+		return known.text
+	}
+	known = picture{o.GetResourceVersion(), normalised(o.DeepCopy(), o.GetNamespace())}
+	m.mu.Lock()
+	m.pictures[o.GetUID()] = known
+	m.mu.Unlock()
+	return known.text
+}
+
+type picture struct{ version, text string }
 
 // revision is how Knative names what comes of a generation.
 var revision = regexp.MustCompile(`-\d{5}\b`)

@@ -5,6 +5,7 @@ package kit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -132,6 +133,13 @@ func (w *World) Settled(ctx context.Context) error {
 		return err
 	}
 	return w.Eventually(ctx, "the world to settle", func() (bool, error) {
+		since := w.mirror.quietSince(w.Namespace)
+		if since.Before(begin) {
+			since = begin
+		}
+		if time.Since(since) < quiet {
+			return false, nil
+		}
 		for _, o := range w.mirror.objects(w.Namespace) {
 			if o.GetDeletionTimestamp() != nil {
 				return false, fmt.Errorf("%s is being deleted", id(o))
@@ -140,24 +148,19 @@ func (w *World) Settled(ctx context.Context) error {
 				return false, fmt.Errorf("%s: %s", id(o), why)
 			}
 		}
-		since := w.mirror.quietSince(w.Namespace)
-		if since.Before(begin) {
-			since = begin
-		}
-		return time.Since(since) >= quiet, nil
+		return true, nil
 	})
 }
 
 // Becomes waits until the world is as wanted and nothing changes any more.
 func (w *World) Becomes(ctx context.Context, want Snapshot) error {
-	diff := ""
+	var is Snapshot
 	err := poll(ctx, patience, "the world to become as wanted", func() (bool, error) {
-		if diff = want.Diff(w.Snapshot()); diff != "" {
-			return false, nil
-		}
-		return time.Since(w.mirror.quietSince(w.Namespace)) >= quiet, nil
+		is = w.Snapshot()
+		return maps.Equal(want, is) && time.Since(w.mirror.quietSince(w.Namespace)) >= quiet, nil
 	})
 	if err != nil {
+		diff := want.Diff(is)
 		return fmt.Errorf("%w, - wanted, + is:\n%s\nthe log:\n%s", err, diff, logAbout(w.Namespace))
 	}
 	return nil
@@ -231,4 +234,19 @@ func condition(o *unstructured.Unstructured, kind string) string {
 func Field(o *unstructured.Unstructured, path ...string) any {
 	value, _, _ := unstructured.NestedFieldNoCopy(o.Object, path...)
 	return value
+}
+
+// CountReady is how many objects of one of our kinds are Ready for their current generation, as the onlooker sees them.
+func (cp *ControlPlane) CountReady(ctx context.Context, namespace, kind string) (int, error) {
+	m, err := cp.watch(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, o := range m.objects(namespace) {
+		if ours(o) && o.GetKind() == kind && unsettled(o) == "" && condition(o, "Ready") == "True" {
+			n++
+		}
+	}
+	return n, nil
 }
