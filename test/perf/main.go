@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command perf prints a line per figure, `name value unit`: what our controllers cost the API server and how fast they
+// are. Figures at scale are taken with the real cmd/core against a real kube-apiserver, whose audit log is what counts
+// writes; the statuses of Tekton and Knative are played. The time to the first answer is taken on a real cluster.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// settings are the flags.
+type settings struct {
+	functions int
+	quiet     time.Duration
+	cluster   bool
+}
+
+func main() {
+	var s settings
+	flag.IntVar(&s.functions, "functions", 1000, "how many Functions to settle; 0 leaves these figures out")
+	flag.DurationVar(&s.quiet, "quiet", time.Minute, "how long a settled world is watched for writes")
+	flag.BoolVar(&s.cluster, "cluster", true, "take the figures on a cluster too: the one KUBECONFIG names, else the local one")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, s)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, s settings) error {
+	if s.functions > 0 {
+		if err := scale(ctx, s); err != nil {
+			return fmt.Errorf("taking the figures at %d Functions: %w", s.functions, err)
+		}
+	}
+	if s.cluster {
+		if err := measureCluster(ctx); err != nil {
+			return fmt.Errorf("taking the figures on a cluster: %w", err)
+		}
+	}
+	return nil
+}
+
+// figure prints one line of the result.
+func figure(name string, value float64, unit string) {
+	fmt.Printf("%s %.4g %s\n", name, value, unit)
+}
+
+// progress tells on standard error what is going on.
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+}
+
+// waitUntil asks again and again whether something is so.
+func waitUntil(ctx context.Context, limit time.Duration, what string, is func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if yes, err := is(); err != nil || yes {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("waited %s in vain for %s", limit, what)
+		}
+	}
+}

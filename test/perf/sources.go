@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import _ "embed"
+
+// The sources of the functions that are measured.
+var (
+	//go:embed testdata/hello.go.txt
+	hello string
+	//go:embed testdata/counter.go.txt
+	counter string
+	//go:embed testdata/counter.mod.txt
+	counterModule string
+	//go:embed testdata/counter.sum.txt
+	counterSum string
+)
