@@ -166,7 +166,7 @@ func builderImage(w *workshop, base layer, goroot, runRef string) (image, error)
 		Labels:     labels,
 		Env: []string{"PATH=/cnb/lifecycle:/usr/local/go/bin:" + shellPath, "HOME=/home/cnb",
 			fmt.Sprintf("CNB_USER_ID=%d", buildUser), fmt.Sprintf("CNB_GROUP_ID=%d", buildUser),
-			"CNB_STACK_ID=" + stackID, "CNB_PLATFORM_API=" + platformAPI},
+			"CNB_STACK_ID=" + stackID, "CNB_PLATFORM_API=" + platformAPI, "CNB_NO_COLOR=true"},
 	}}, nil
 }
 

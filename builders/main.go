@@ -63,7 +63,7 @@ func (r request) run(ctx context.Context) error {
 	}
 	seenByPods := cmp.Or(r.clusterName, r.push)
 	runRef := cmp.Or(r.runImage, seenByPods+"/openfunction/run-go:"+r.tag)
-	to := registry{host: r.push, tag: r.tag}
+	to := registryTarget{host: r.push, tag: r.tag}
 	if r.insecure {
 		to.opts = append(to.opts, name.Insecure)
 	}

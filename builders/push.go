@@ -25,8 +25,8 @@ type pushed struct {
 	unchanged bool
 }
 
-// registry is where images go.
-type registry struct {
+// registryTarget is where images go.
+type registryTarget struct {
 	host string
 	tag  string
 	opts []name.Option
@@ -34,7 +34,7 @@ type registry struct {
 
 // push puts an image into the registry under the wanted tag, and under one that names its content. When the registry has
 // that content already, nothing is compressed and nothing is sent.
-func (r registry) push(ctx context.Context, i image) (pushed, error) {
+func (r registryTarget) push(ctx context.Context, i image) (pushed, error) {
 	key, err := i.key()
 	if err != nil {
 		return pushed{}, err

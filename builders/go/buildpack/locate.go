@@ -56,7 +56,11 @@ func locateNamed(app, named string) (string, error) {
 func importDir(dir string) (*build.Package, error) {
 	target := build.Default
 	target.CgoEnabled = false
-	return target.ImportDir(dir, 0)
+	pkg, err := target.ImportDir(dir, 0)
+	if err == nil && len(pkg.GoFiles) == 0 { // tests alone are no package to build
+		err = &build.NoGoError{Dir: dir}
+	}
+	return pkg, err
 }
 
 func explainImport(pkg *build.Package, app string, err error) error {
