@@ -102,14 +102,14 @@ func (d *demo) run(ctx context.Context) error {
 }
 
 func (d *demo) say(format string, args ...any) {
-	fmt.Fprintf(d.out, "[%6s] "+format+"\n", append([]any{round(time.Since(d.began))}, args...)...) //nolint:errcheck // progress only
+	fmt.Fprintf(d.out, "[%6s] "+format+"\n", append([]any{round(time.Since(d.began))}, args...)...)
 }
 
 func (d *demo) table() {
 	d.say("How long each stage took")
 	table := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
 	for _, s := range d.stages {
-		fmt.Fprintf(table, "  %s\t%s\n", s.name, round(s.took)) //nolint:errcheck // progress only
+		fmt.Fprintf(table, "  %s\t%s\n", s.name, round(s.took))
 	}
 	fmt.Fprintf(table, "  In all\t%s\n", round(time.Since(d.began))) //nolint:errcheck // progress only
 	table.Flush()                                                    //nolint:errcheck // progress only
@@ -229,11 +229,11 @@ func (d *demo) ask(ctx context.Context) error {
 	}
 	request.Host = host
 	start := time.Now()
-	response, err := http.DefaultClient.Do(request) //nolint:gosec // the address comes from the function's own status
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close() //nolint:errcheck // only read
+	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<16))
 	if err != nil {
 		return err

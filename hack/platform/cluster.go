@@ -57,7 +57,7 @@ func Find(ctx context.Context, root string, out io.Writer) (Cluster, error) {
 		if err == nil {
 			return own(path)
 		}
-		fmt.Fprintf(out, "KUBECONFIG=%s does not answer (%v); using the local cluster\n", path, err) //nolint:errcheck // progress only
+		fmt.Fprintf(out, "KUBECONFIG=%s does not answer (%v); using the local cluster\n", path, err)
 	}
 	if os.Geteuid() != 0 {
 		return Cluster{}, errors.New("the local cluster needs root: run as root, or point KUBECONFIG at a cluster of yours")

@@ -31,12 +31,12 @@ func Build(ctx context.Context, root string, c Cluster, out io.Writer) (Images, 
 	if err != nil {
 		return Images{}, fmt.Errorf("making a folder for the image list: %w", err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a leftover in the temporary folder
+	defer os.RemoveAll(dir)
 	list := filepath.Join(dir, "images.json")
 	if err := run(ctx, out, root, "go", "run", "./builders", "--push="+c.RegistryHost, "--cluster-name="+c.RegistryCluster, "--json="+list); err != nil {
 		return Images{}, fmt.Errorf("building the images: %w", err)
 	}
-	text, err := os.ReadFile(list) //nolint:gosec // written just now
+	text, err := os.ReadFile(list)
 	if err != nil {
 		return Images{}, fmt.Errorf("reading the image list: %w", err)
 	}
@@ -83,7 +83,7 @@ func Install(ctx context.Context, root string, c Cluster, images Images, out io.
 	if err != nil {
 		return fmt.Errorf("making a folder for the overlay: %w", err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a leftover that git ignores
+	defer os.RemoveAll(dir)
 	var text strings.Builder
 	if err := overlay.Execute(&text, map[string]any{"Default": "../../config/default", "Images": images, "Cluster": c}); err != nil {
 		return fmt.Errorf("writing the overlay: %w", err)

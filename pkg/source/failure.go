@@ -34,23 +34,23 @@ const (
 	FetchFailed Reason = "FetchFailed"
 )
 
-// Failure is why a fetch failed, told to the user who has to change something.
-type Failure struct {
+// FetchError is why a fetch failed, told to the user who has to change something.
+type FetchError struct {
 	// Reason is the failure in one word.
 	Reason Reason
 	// Message names what failed and what to do about it, on one line.
 	Message string
 }
 
-func (f *Failure) Error() string { return f.Message }
+func (f *FetchError) Error() string { return f.Message }
 
-func failure(reason Reason, format string, args ...any) *Failure {
-	return &Failure{Reason: reason, Message: fmt.Sprintf(format, args...)}
+func failure(reason Reason, format string, args ...any) *FetchError {
+	return &FetchError{Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
 // ReasonOf returns the reason of a failed fetch, FetchFailed when the error tells none.
 func ReasonOf(err error) Reason {
-	if f, ok := errors.AsType[*Failure](err); ok {
+	if f, ok := errors.AsType[*FetchError](err); ok {
 		return f.Reason
 	}
 	return FetchFailed

@@ -24,7 +24,7 @@ func checkSubPath(dest, sub string) error {
 	defer root.Close()
 
 	at := "."
-	for _, name := range strings.Split(filepath.ToSlash(filepath.Clean(sub)), "/") {
+	for name := range strings.SplitSeq(filepath.ToSlash(filepath.Clean(sub)), "/") {
 		next := filepath.Join(at, name)
 		info, err := root.Stat(next)
 		if err != nil {

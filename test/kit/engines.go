@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/util/workqueue"
-	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -90,7 +90,7 @@ func (cp *ControlPlane) play(ctx context.Context, m *mirror, p played) error {
 		setBuild(run, next)
 		status = run
 	} else {
-		service := &servingv1.Service{}
+		service := &kservingv1.Service{}
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, service); err != nil {
 			return err
 		}
@@ -126,7 +126,7 @@ func nextBuild(run *tektonv1.TaskRun) (Build, bool) {
 	return BuildSucceeds, true
 }
 
-func nextService(service *servingv1.Service) Service {
+func nextService(service *kservingv1.Service) Service {
 	switch {
 	case says(service.Spec, WordBroken):
 		return ServiceFails

@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/util/retry"
 	"knative.dev/pkg/apis"
 	duckv1 "knative.dev/pkg/apis/duck/v1"
-	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -29,7 +29,7 @@ const (
 // that fails after it was ready keeps its last ready revision and the traffic to it.
 func PlayKnative(ctx context.Context, c client.Client, key client.ObjectKey, s Service) error {
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		service := &servingv1.Service{}
+		service := &kservingv1.Service{}
 		if err := c.Get(ctx, key, service); err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func PlayKnative(ctx context.Context, c client.Client, key client.ObjectKey, s S
 	})
 }
 
-func setService(service *servingv1.Service, s Service) {
+func setService(service *kservingv1.Service, s Service) {
 	revision := fmt.Sprintf("%s-%05d", service.Name, service.Generation)
 	st := &service.Status
 	st.ObservedGeneration = service.Generation
@@ -52,7 +52,7 @@ func setService(service *servingv1.Service, s Service) {
 	case ServiceReady:
 		st.LatestReadyRevisionName = revision
 		whole := int64(100)
-		st.Traffic = []servingv1.TrafficTarget{{RevisionName: revision, LatestRevision: &latest, Percent: &whole}}
+		st.Traffic = []kservingv1.TrafficTarget{{RevisionName: revision, LatestRevision: &latest, Percent: &whole}}
 		setReady(st, corev1.ConditionTrue, corev1.ConditionTrue, "", "")
 	case ServiceStarts:
 		routes := corev1.ConditionUnknown
@@ -71,16 +71,16 @@ func setService(service *servingv1.Service, s Service) {
 }
 
 // setReady sets the two parts and the sum, which is the first part that is not true.
-func setReady(st *servingv1.ServiceStatus, configurations, routes corev1.ConditionStatus, reason, message string) {
+func setReady(st *kservingv1.ServiceStatus, configurations, routes corev1.ConditionStatus, reason, message string) {
 	ready := configurations
 	if ready == corev1.ConditionTrue {
 		ready = routes
 	}
 	var conditions duckv1.Conditions
 	for _, c := range []apis.Condition{
-		{Type: servingv1.ServiceConditionConfigurationsReady, Status: configurations},
+		{Type: kservingv1.ServiceConditionConfigurationsReady, Status: configurations},
 		{Type: apis.ConditionReady, Status: ready},
-		{Type: servingv1.ServiceConditionRoutesReady, Status: routes},
+		{Type: kservingv1.ServiceConditionRoutesReady, Status: routes},
 	} {
 		if c.Status == corev1.ConditionFalse {
 			c.Reason, c.Message = reason, message
@@ -92,7 +92,7 @@ func setReady(st *servingv1.ServiceStatus, configurations, routes corev1.Conditi
 }
 
 // transition is when the condition got the status it is about to have.
-func transition(st *servingv1.ServiceStatus, c apis.Condition) metav1.Time {
+func transition(st *kservingv1.ServiceStatus, c apis.Condition) metav1.Time {
 	if old := st.GetCondition(c.Type); old != nil && old.Status == c.Status {
 		return old.LastTransitionTime.Inner
 	}

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
@@ -19,7 +19,7 @@ func newScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme,
-		tektonv1.AddToScheme, servingv1.AddToScheme, gatewayv1.Install, corev1beta2.AddToScheme,
+		tektonv1.AddToScheme, kservingv1.AddToScheme, gatewayv1.Install, corev1beta2.AddToScheme,
 	} {
 		utilruntime.Must(add(scheme))
 	}

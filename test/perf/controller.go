@@ -35,7 +35,7 @@ func buildController(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "core")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/core") //nolint:gosec // the path is ours
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/core")
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	return path, cmd.Run()
 }
@@ -55,7 +55,7 @@ func startController(path, kubeconfig string) (*controller, error) {
 		return nil, err
 	}
 	c := &controller{
-		cmd: exec.Command(path, "--kubeconfig="+kubeconfig, "--metrics-bind-address="+address, "--health-probe-bind-address=0"), //nolint:gosec // built just now
+		cmd: exec.Command(path, "--kubeconfig="+kubeconfig, "--metrics-bind-address="+address, "--health-probe-bind-address=0"),
 		log: log, metrics: "http://" + address + "/metrics", done: make(chan struct{}),
 	}
 	c.cmd.Stdout, c.cmd.Stderr = log, log
@@ -93,7 +93,7 @@ func (c *controller) stop() error {
 func (c *controller) reconciled(name string) (done, waiting int, err error) {
 	resp, err := http.Get(c.metrics)
 	if err != nil {
-		return 0, 0, nil //nolint:nilerr // it does not listen yet
+		return 0, 0, nil
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read
 	lines := bufio.NewScanner(resp.Body)
