@@ -107,5 +107,5 @@ func (r request) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(r.json, append(text, '\n'), 0o644) //nolint:gosec // references are no secret
+	return os.WriteFile(r.json, append(text, '\n'), 0o644)
 }

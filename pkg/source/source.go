@@ -34,7 +34,7 @@ type Result struct {
 	BundleDigest string
 }
 
-// Fetch brings the source into r.Dest. Its errors are Failures.
+// Fetch brings the source into r.Dest. Its errors are FetchErrors.
 func Fetch(ctx context.Context, r Request) (Result, error) {
 	if r.Progress == nil {
 		r.Progress = io.Discard

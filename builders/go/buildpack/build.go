@@ -92,7 +92,7 @@ func (b *construction) ensureModule(p program) error {
 		return err
 	}
 	text := fmt.Sprintf("module %s\n\ngo %s\n", defaultModule, strings.TrimPrefix(strings.Fields(version)[0], "go"))
-	if err := os.WriteFile(filepath.Join(b.module, "go.mod"), []byte(text), 0o644); err != nil { //nolint:gosec // part of the source
+	if err := os.WriteFile(filepath.Join(b.module, "go.mod"), []byte(text), 0o644); err != nil {
 		return err
 	}
 	fmt.Fprintln(b.out, "The source has no go.mod: made one")
@@ -189,8 +189,8 @@ func (b *construction) needsSums() bool {
 func (b *construction) describeImage(function layer) error {
 	if b.settings.port != "" {
 		env := filepath.Join(function.dir, "env.launch")
-		if err := errors.Join(os.MkdirAll(env, 0o755), //nolint:gosec // read by the launcher as another user
-			os.WriteFile(filepath.Join(env, "PORT.default"), []byte(b.settings.port), 0o644)); err != nil { //nolint:gosec // likewise
+		if err := errors.Join(os.MkdirAll(env, 0o755),
+			os.WriteFile(filepath.Join(env, "PORT.default"), []byte(b.settings.port), 0o644)); err != nil {
 			return err
 		}
 	}
@@ -201,7 +201,7 @@ func (b *construction) describeImage(function layer) error {
 	}
 	launch := fmt.Sprintf("[[processes]]\ntype = \"web\"\ncommand = [%q]\ndefault = true\n", filepath.Join(function.dir, "bin", "function"))
 	return errors.Join(function.describe(nil),
-		os.WriteFile(filepath.Join(b.layers, "launch.toml"), []byte(launch), 0o644)) //nolint:gosec // the lifecycle reads it
+		os.WriteFile(filepath.Join(b.layers, "launch.toml"), []byte(launch), 0o644))
 }
 
 // clearFolder removes everything in a folder but not the folder.

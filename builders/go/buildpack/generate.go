@@ -49,5 +49,5 @@ func generate(dir, pkg, importPath, handler string) (string, func() error, error
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", nil, err
 	}
-	return target, undo, os.WriteFile(file, source, 0o644) //nolint:gosec // it is compiled, not kept
+	return target, undo, os.WriteFile(file, source, 0o644)
 }

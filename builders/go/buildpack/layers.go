@@ -31,7 +31,7 @@ func (l layer) describe(metadata map[string]string) error {
 			fmt.Fprintf(&text, "%s = %q\n", name, metadata[name])
 		}
 	}
-	return os.WriteFile(l.dir+".toml", []byte(text.String()), 0o644) //nolint:gosec // the lifecycle reads it
+	return os.WriteFile(l.dir+".toml", []byte(text.String()), 0o644)
 }
 
 // restored reads a value from the description of a layer that the lifecycle brought back.
@@ -69,7 +69,7 @@ func (l layer) borrow(from string) error {
 		}
 		to := filepath.Join(l.dir, rel)
 		if d.IsDir() {
-			return os.MkdirAll(to, 0o755) //nolint:gosec // it becomes part of an image
+			return os.MkdirAll(to, 0o755)
 		}
 		if err := os.Symlink(path, to); !errors.Is(err, fs.ErrExist) {
 			return err
@@ -94,7 +94,7 @@ func (l layer) forgetTimes() error {
 			return err
 		}
 		if timeless := withoutTime(content); string(timeless) != string(content) {
-			if err := os.WriteFile(path, timeless, 0o666); err != nil { //nolint:gosec // as the go command does
+			if err := os.WriteFile(path, timeless, 0o666); err != nil {
 				return err
 			}
 		}
