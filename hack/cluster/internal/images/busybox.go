@@ -14,7 +14,7 @@ func Busybox(program string) (Spec, error) {
 		return Spec{}, fmt.Errorf("asking %s for its commands: %w; install the Debian package busybox-static", program, err)
 	}
 	links := map[string]string{}
-	for _, command := range strings.Fields(string(out)) {
+	for command := range strings.FieldsSeq(string(out)) {
 		if command != "busybox" {
 			links["/bin/"+command] = "/bin/busybox"
 		}

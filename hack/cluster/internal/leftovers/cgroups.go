@@ -84,7 +84,7 @@ func members(name string) []int {
 				return nil //nolint:nilerr // A group that vanished meanwhile has no members.
 			}
 			content, _ := os.ReadFile(path)
-			for _, line := range strings.Fields(string(content)) {
+			for line := range strings.FieldsSeq(string(content)) {
 				if pid, err := strconv.Atoi(line); err == nil && pid > 1 {
 					pids = append(pids, pid)
 				}

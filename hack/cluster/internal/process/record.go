@@ -114,7 +114,7 @@ func (p proc) owned(mark string) ([]int, error) {
 		if err != nil {
 			continue // It ended meanwhile.
 		}
-		for _, entry := range bytes.Split(environ, []byte{0}) {
+		for entry := range bytes.SplitSeq(environ, []byte{0}) {
 			if string(entry) == mark {
 				pids = append(pids, pid)
 				break
