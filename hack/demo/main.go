@@ -111,8 +111,8 @@ func (d *demo) table() {
 	for _, s := range d.stages {
 		fmt.Fprintf(table, "  %s\t%s\n", s.name, round(s.took))
 	}
-	fmt.Fprintf(table, "  In all\t%s\n", round(time.Since(d.began))) //nolint:errcheck // progress only
-	table.Flush()                                                    //nolint:errcheck // progress only
+	fmt.Fprintf(table, "  In all\t%s\n", round(time.Since(d.began)))
+	table.Flush()
 }
 
 func (d *demo) findCluster(ctx context.Context) (err error) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
-	servingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -56,7 +56,7 @@ func TestPlayedBuildsEndAsTheirContentSays(t *testing.T) {
 
 func TestPlayedServicesKeepTheLastReadyRevision(t *testing.T) {
 	w := world(t)
-	service := &servingv1.Service{}
+	service := &kservingv1.Service{}
 	play := func(image string) {
 		t.Helper()
 		must(t, w.Apply(t.Context(), `

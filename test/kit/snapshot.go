@@ -3,6 +3,7 @@
 package kit
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -17,7 +18,7 @@ import (
 )
 
 // Snapshot is a picture of a namespace that depends on what is so and not on how or when it came to be: every
-// object but those each namespace has, as YAML by its name, without identities, versions and times. Of objects that
+// object but those each namespace has, as JSON by its name, without identities, versions and times. Of objects that
 // are not ours only what our controllers wrote is in it: their status belongs to the engines.
 type Snapshot map[string]string
 
@@ -44,8 +45,8 @@ func (s Snapshot) Diff(other Snapshot) string {
 	}
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if diff := cmp.Diff(s[name], other[name]); diff != "" {
-			fmt.Fprintf(&b, "%s\n%s", name, diff)
+		if s[name] != other[name] {
+			fmt.Fprintf(&b, "%s\n%s", name, cmp.Diff(readable(s[name]), readable(other[name])))
 		}
 	}
 	return b.String()
@@ -55,9 +56,17 @@ func (s Snapshot) Diff(other Snapshot) string {
 func (s Snapshot) String() string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(s)) {
-		fmt.Fprintf(&b, "--- # %s\n%s", name, s[name])
+		fmt.Fprintf(&b, "--- # %s\n%s", name, readable(s[name]))
 	}
 	return b.String()
+}
+
+// readable is the text as YAML.
+func readable(text string) string {
+	if out, err := yaml.JSONToYAML([]byte(text)); err == nil && text != "" {
+		return string(out)
+	}
+	return text
 }
 
 // picture is the normalised text of one state of an object. The last one is kept, since suites ask again and again.
@@ -101,7 +110,7 @@ func normalised(o *unstructured.Unstructured, namespace string) string {
 	if annotations, ok := metadata["annotations"].(map[string]any); ok && annotations[apply.AppliedAnnotation] != nil {
 		annotations[apply.AppliedAnnotation] = "HASH" // it covers the owner's identity
 	}
-	text, err := yaml.Marshal(o.Object)
+	text, err := json.MarshalIndent(o.Object, "", "  ")
 	if err != nil {
 		return err.Error()
 	}

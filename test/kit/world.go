@@ -250,3 +250,15 @@ func (cp *ControlPlane) CountReady(ctx context.Context, namespace, kind string) 
 	}
 	return n, nil
 }
+
+// Reason is the reason of a condition of an object of ours, or "".
+func Reason(o *unstructured.Unstructured, kind string) string {
+	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+	for _, c := range conditions {
+		if c, ok := c.(map[string]any); ok && c["type"] == kind {
+			reason, _ := c["reason"].(string)
+			return reason
+		}
+	}
+	return ""
+}

@@ -168,7 +168,7 @@ func (o *onCluster) answers(ctx context.Context, f *corev1beta2.Function) bool {
 		if err != nil {
 			return false
 		}
-		defer response.Body.Close()               //nolint:errcheck // only read
+		defer response.Body.Close()
 		_, _ = io.Copy(io.Discard, response.Body) // lets the connection be used again
 		return response.StatusCode == http.StatusOK
 	}

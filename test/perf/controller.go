@@ -95,7 +95,7 @@ func (c *controller) reconciled(name string) (done, waiting int, err error) {
 	if err != nil {
 		return 0, 0, nil
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
 		metric, value, _ := strings.Cut(lines.Text(), "} ")
