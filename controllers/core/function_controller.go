@@ -49,6 +49,8 @@ type functionVisit struct {
 	image   string
 	serving *corev1beta2.Serving
 	recheck time.Duration
+	// hold leaves the status as it is for this call.
+	hold bool
 }
 
 func (r *FunctionReconciler) setup(mgr ctrl.Manager, options Options) error {
@@ -89,6 +91,9 @@ func (r *FunctionReconciler) Reconcile(ctx context.Context, f *corev1beta2.Funct
 		}
 	}
 	status.Summarize(f, readyMessage(f), corev1beta2.BuiltCondition, corev1beta2.ServedCondition, corev1beta2.RoutedCondition)
+	if v.hold {
+		report.Hold()
+	}
 	return ctrl.Result{RequeueAfter: v.recheck}, nil
 }
 

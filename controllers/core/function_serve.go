@@ -5,6 +5,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -39,7 +40,16 @@ func (r *FunctionReconciler) serve(ctx context.Context, v *functionVisit) error 
 		v.serving = applied.(*corev1beta2.Serving)
 	}
 	v.showServing()
+	v.holdForYoung(r.Clock.Now())
 	return nil
+}
+
+// holdForYoung holds the status back while a new Serving is about to be served. Where there is a build there is news to tell already.
+func (v *functionVisit) holdForYoung(now time.Time) {
+	served := meta.FindStatusCondition(v.function.Status.Conditions, corev1beta2.ServedCondition)
+	if v.function.Spec.Build == nil && v.serving != nil && served.Status == metav1.ConditionUnknown && isYoung(v.serving, now) {
+		v.hold, v.recheck = true, youth
+	}
 }
 
 func servingOf(f *corev1beta2.Function, image string) *corev1beta2.Serving {

@@ -177,8 +177,13 @@ func explained(run core.ServingRun, err error) error {
 // refusalDelay is how often an engine that refused for a setting of its own is asked again: its settings are not watched.
 const refusalDelay = 30 * time.Second
 
-// engineDelay is how long an engine may take to look at a new object before the Serving says that it waits for it.
-const engineDelay = 2 * time.Second
+// youth is how long a new child may take to be served before its owner says that it waits: most are served sooner, and then the write
+// and all that follows from it are saved.
+const youth = 2 * time.Second
+
+func isYoung(child client.Object, now time.Time) bool {
+	return now.Sub(child.GetCreationTimestamp().Time) < youth
+}
 
 func (r *ServingReconciler) observe(ctx context.Context, v *servingVisit) error {
 	pods := &corev1.PodList{}
@@ -202,20 +207,11 @@ func (r *ServingReconciler) observe(ctx context.Context, v *servingVisit) error 
 	case core.Starting:
 		v.serving.Status.SetState(corev1beta2.Starting, health.Reason, health.Message)
 		status.MarkReconciling(v.serving, health.Reason, health.Message)
-		v.awaitEngine(health, r.Clock.Now())
+		if len(v.live.Objects) > 0 && isYoung(v.live.Objects[0], r.Clock.Now()) {
+			v.hold, v.recheck = true, youth
+		}
 	}
 	return nil
-}
-
-// awaitEngine holds the status back while the engine has not looked at its new objects: it will within moments, and then there is
-// something to say.
-func (v *servingVisit) awaitEngine(health core.Health, now time.Time) {
-	if health.Observed || len(v.live.Objects) == 0 {
-		return
-	}
-	if age := now.Sub(v.live.Objects[0].GetCreationTimestamp().Time); age < engineDelay {
-		v.hold, v.recheck = true, engineDelay
-	}
 }
 
 // showServing gives a problem its place in the established fields.

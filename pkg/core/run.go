@@ -105,8 +105,6 @@ type Health struct {
 	Reason string
 	// Message is a sentence for the user; it says what to look at next when Phase is Failed.
 	Message string
-	// Observed tells that the engine has looked at the current version at least once.
-	Observed bool
 	// Serving names an older version that still answers while the current one does not; empty when there is none.
 	Serving string
 }

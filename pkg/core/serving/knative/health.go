@@ -27,10 +27,9 @@ func (Run) Health(live core.Live) core.Health {
 	}
 	ready := service.Status.GetCondition(apis.ConditionReady)
 	if ready.IsTrue() {
-		return core.Health{Phase: core.Running, Reason: corev1beta2.RunningReason, Message: "Knative serves this version", Observed: true}
+		return core.Health{Phase: core.Running, Reason: corev1beta2.RunningReason, Message: "Knative serves this version"}
 	}
-	health := core.Health{Phase: core.Starting, Reason: corev1beta2.StartingReason, Message: "Knative is starting this version",
-		Observed: true, Serving: older(service)}
+	health := core.Health{Phase: core.Starting, Reason: corev1beta2.StartingReason, Message: "Knative is starting this version", Serving: older(service)}
 	if reason, message, broken := podspec.Trouble(newestPods(service, live.Pods)); broken {
 		health.Phase, health.Reason, health.Message = core.Failed, reason, message
 	} else if ready.IsFalse() {
