@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/workqueue"
 	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -38,9 +39,8 @@ func (cp *ControlPlane) PlayEngines(ctx context.Context) error {
 	queue := workqueue.NewTypedRateLimitingQueue(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[played](5*time.Millisecond, time.Second))
 	m.onChange(func(o *unstructured.Unstructured) {
-		switch kind := o.GroupVersionKind().GroupKind().String(); kind {
-		case "TaskRun.tekton.dev", "Service.serving.knative.dev":
-			queue.Add(played{o.GetKind(), client.ObjectKeyFromObject(o)})
+		if kind := o.GroupVersionKind().GroupKind(); kind == taskRuns || kind == services {
+			queue.Add(played{kind, client.ObjectKeyFromObject(o)})
 		}
 	})
 	for range 4 {
@@ -66,19 +66,25 @@ func (cp *ControlPlane) PlayEngines(ctx context.Context) error {
 	return nil
 }
 
+// What the played engines act on.
+var (
+	taskRuns = tektonv1.Kind("TaskRun")
+	services = kservingv1.Kind("Service")
+)
+
 type played struct {
-	kind string
+	kind schema.GroupKind
 	key  client.ObjectKey
 }
 
 // play moves one object one step on, if it has a step to go.
 func (cp *ControlPlane) play(ctx context.Context, m *mirror, p played) error {
-	o := m.get(p.key.Namespace, p.kind, p.key.Name)
+	o := m.get(p.kind, p.key.Namespace, p.key.Name)
 	if o == nil || o.GetDeletionTimestamp() != nil {
 		return nil
 	}
 	var status client.Object
-	if p.kind == "TaskRun" {
+	if p.kind == taskRuns {
 		run := &tektonv1.TaskRun{}
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, run); err != nil {
 			return err

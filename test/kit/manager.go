@@ -28,6 +28,8 @@ type Program struct {
 	Config *rest.Config
 	// Cache is what it asks of its cache, as in cmd/core.
 	Cache cache.Options
+	// NewCache makes its cache; nil means as controller-runtime does.
+	NewCache cache.NewCacheFunc
 	// Namespaces the manager looks at; none means all.
 	Namespaces []string
 	// Recorder counts its writes and may end it; nil means neither.
@@ -151,6 +153,7 @@ func (cp *ControlPlane) managerOptions(p Program) ctrl.Options {
 	o := ctrl.Options{
 		Scheme:                  cp.Scheme,
 		Cache:                   p.Cache,
+		NewCache:                p.NewCache,
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		GracefulShutdownTimeout: &grace,
 		Controller:              config.Controller{SkipNameValidation: &shared},

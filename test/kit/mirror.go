@@ -34,6 +34,7 @@ type mirror struct {
 }
 
 type mirrored struct {
+	kind     schema.GroupKind
 	informer cache.SharedIndexInformer
 	stop     chan struct{}
 }
@@ -65,7 +66,7 @@ func (m *mirror) discover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading what the API server serves: %w", err)
 	}
-	served := map[schema.GroupVersionResource]bool{}
+	served := map[schema.GroupVersionResource]schema.GroupKind{}
 	for _, list := range lists {
 		gv, err := schema.ParseGroupVersion(list.GroupVersion)
 		if err != nil {
@@ -73,21 +74,21 @@ func (m *mirror) discover(ctx context.Context) error {
 		}
 		for _, r := range list.APIResources {
 			if slices.Contains(r.Verbs, "watch") && slices.Contains(r.Verbs, "list") && !unmirrored[r.Name] {
-				served[gv.WithResource(r.Name)] = true
+				served[gv.WithResource(r.Name)] = schema.GroupKind{Group: gv.Group, Kind: r.Kind}
 			}
 		}
 	}
 	var waitFor []cache.InformerSynced
 	m.mu.Lock()
 	for gvr, i := range m.informers {
-		if !served[gvr] {
+		if _, ok := served[gvr]; !ok {
 			close(i.stop)
 			delete(m.informers, gvr)
 		}
 	}
-	for gvr := range served {
+	for gvr, kind := range served {
 		if m.informers[gvr] == nil {
-			waitFor = append(waitFor, m.watch(gvr))
+			waitFor = append(waitFor, m.watch(gvr, kind))
 		}
 	}
 	m.mu.Unlock()
@@ -98,7 +99,7 @@ func (m *mirror) discover(ctx context.Context) error {
 }
 
 // watch starts to copy one kind; the caller holds the lock.
-func (m *mirror) watch(gvr schema.GroupVersionResource) cache.InformerSynced {
+func (m *mirror) watch(gvr schema.GroupVersionResource, kind schema.GroupKind) cache.InformerSynced {
 	informer := dynamicinformer.NewFilteredDynamicInformer(m.dynamic, gvr, "", 0,
 		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}, nil).Informer()
 	registration, _ := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -106,7 +107,7 @@ func (m *mirror) watch(gvr schema.GroupVersionResource) cache.InformerSynced {
 		UpdateFunc: func(_, o any) { m.saw(o, true) },
 		DeleteFunc: func(o any) { m.saw(o, false) },
 	})
-	i := &mirrored{informer: informer, stop: make(chan struct{})}
+	i := &mirrored{kind: kind, informer: informer, stop: make(chan struct{})}
 	m.informers[gvr] = i
 	go informer.Run(i.stop)
 	return registration.HasSynced
@@ -146,14 +147,15 @@ func (m *mirror) onChange(f func(*unstructured.Unstructured)) {
 
 // objects are all objects of a namespace, or of all, in a stable order. They are shared: copy before changing.
 func (m *mirror) objects(namespace string) []*unstructured.Unstructured {
-	m.mu.Lock()
-	informers := make([]cache.SharedIndexInformer, 0, len(m.informers))
-	for _, i := range m.informers {
-		informers = append(informers, i.informer)
-	}
-	m.mu.Unlock()
+	objects := m.of("", namespace)
+	slices.SortFunc(objects, func(a, b *unstructured.Unstructured) int { return strings.Compare(id(a), id(b)) })
+	return objects
+}
+
+// of are the objects of a kind, or of all, in a namespace, or in all, in any order. They are shared: copy before changing.
+func (m *mirror) of(kind, namespace string) []*unstructured.Unstructured {
 	var objects []*unstructured.Unstructured
-	for _, informer := range informers {
+	for _, informer := range m.ofKind(kind) {
 		var found []any
 		if namespace == "" {
 			found = informer.GetStore().List()
@@ -164,18 +166,34 @@ func (m *mirror) objects(namespace string) []*unstructured.Unstructured {
 			objects = append(objects, o.(*unstructured.Unstructured))
 		}
 	}
-	slices.SortFunc(objects, func(a, b *unstructured.Unstructured) int { return strings.Compare(id(a), id(b)) })
 	return objects
 }
 
 // get is the copy of one object, or nil.
-func (m *mirror) get(namespace, kind, name string) *unstructured.Unstructured {
-	for _, o := range m.objects(namespace) {
-		if o.GetKind() == kind && o.GetName() == name {
-			return o
+func (m *mirror) get(kind schema.GroupKind, namespace, name string) *unstructured.Unstructured {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, i := range m.informers {
+		if i.kind == kind {
+			if o, found, _ := i.informer.GetStore().GetByKey(namespace + "/" + name); found {
+				return o.(*unstructured.Unstructured)
+			}
 		}
 	}
 	return nil
+}
+
+// ofKind are the informers of a kind, or of all. Two groups may have the same kind, as core and Knative have Service.
+func (m *mirror) ofKind(kind string) []cache.SharedIndexInformer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var informers []cache.SharedIndexInformer
+	for _, i := range m.informers {
+		if kind == "" || i.kind.Kind == kind {
+			informers = append(informers, i.informer)
+		}
+	}
+	return informers
 }
 
 // quietSince is when anything in the namespace changed last.

@@ -178,7 +178,7 @@ func (w *World) catchUp(ctx context.Context) error {
 		}
 		for _, stored := range list.Items {
 			if err := poll(ctx, patience, "the onlooker to see "+id(&stored), func() (bool, error) {
-				seen := w.mirror.get(w.Namespace, kind, stored.GetName())
+				seen := w.mirror.get(stored.GroupVersionKind().GroupKind(), w.Namespace, stored.GetName())
 				if seen == nil { // not yet there, or already gone
 					err := w.Client.Get(ctx, client.ObjectKeyFromObject(&stored), stored.DeepCopy())
 					return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
@@ -243,8 +243,8 @@ func (cp *ControlPlane) CountReady(ctx context.Context, namespace, kind string) 
 		return 0, err
 	}
 	n := 0
-	for _, o := range m.objects(namespace) {
-		if ours(o) && o.GetKind() == kind && unsettled(o) == "" && condition(o, "Ready") == "True" {
+	for _, o := range m.of(kind, namespace) {
+		if ours(o) && unsettled(o) == "" && condition(o, "Ready") == "True" {
 			n++
 		}
 	}
