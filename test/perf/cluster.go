@@ -135,6 +135,8 @@ func (o *onCluster) firstAnswer(ctx context.Context) error {
 	figure("apply_to_first_answer", answered.Sub(start).Seconds(), "s")
 	figure("apply_to_first_answer_tekton", runDone.Sub(runSeen).Seconds(), "s")
 	figure("apply_to_first_answer_knative", serviceReady.Sub(serviceSeen).Seconds(), "s")
+	progress("ours: %s until the TaskRun, %s from its end to the Service, %s from the Service to Ready",
+		runSeen.Sub(start).Round(time.Millisecond), serviceSeen.Sub(runDone).Round(time.Millisecond), functionReady.Sub(serviceReady).Round(time.Millisecond))
 	ours := runSeen.Sub(start) + serviceSeen.Sub(runDone) + functionReady.Sub(serviceReady)
 	figure("apply_to_first_answer_ours", ours.Seconds(), "s")
 	return nil
