@@ -11,7 +11,9 @@ import (
 
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/textlogger"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -56,15 +58,18 @@ func main() {
 }
 
 func run(f flags) error {
-	config, err := ctrl.GetConfig()
+	kubeconfig, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
-	config.QPS, config.Burst = float32(f.qps), int(2*f.qps)
-	config.UserAgent = "openfunction-core"
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        controllers.NewScheme(),
-		Cache:                         controllers.CacheOptions(),
+	kubeconfig.QPS, kubeconfig.Burst = float32(f.qps), int(2*f.qps)
+	kubeconfig.UserAgent = "openfunction-core"
+	mgr, err := ctrl.NewManager(kubeconfig, ctrl.Options{
+		Scheme:   controllers.NewScheme(),
+		Cache:    controllers.CacheOptions(),
+		NewCache: controllers.NewCache,
+		// The priority queue of controller-runtime v0.24.1 can lock up when it is shut down.
+		Controller:                    config.Controller{UsePriorityQueue: ptr.To(false)},
 		Metrics:                       metricsserver.Options{BindAddress: f.metrics},
 		HealthProbeBindAddress:        f.probes,
 		LeaderElection:                f.leaderElection,

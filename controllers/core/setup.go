@@ -7,12 +7,15 @@ import (
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -61,6 +64,26 @@ func CacheOptions() cache.Options {
 			&kservingv1.Service{}: {Label: labelled(corev1beta2.ServingLabel)},
 		},
 	}
+}
+
+// NewCache makes a cache that can be made before Tekton and Knative are installed: cache.New asks the scope of every kind in its options.
+func NewCache(config *rest.Config, options cache.Options) (cache.Cache, error) {
+	options.Mapper = engineScopes{options.Mapper}
+	return cache.New(config, options)
+}
+
+// engineScopes knows the scope of the engines' kinds while they are not installed.
+type engineScopes struct{ meta.RESTMapper }
+
+// RESTMapping answers for an engine's kind that is not served yet as the engine will define it.
+func (m engineScopes) RESTMapping(kind schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
+	mapping, err := m.RESTMapper.RESTMapping(kind, versions...)
+	if err == nil || !meta.IsNoMatchError(err) || len(versions) == 0 || (kind != tektonv1.Kind("TaskRun") && kind != kservingv1.Kind("Service")) {
+		return mapping, err
+	}
+	gvk := kind.WithVersion(versions[0])
+	plural, _ := meta.UnsafeGuessKindToResource(gvk)
+	return &meta.RESTMapping{Resource: plural, GroupVersionKind: gvk, Scope: meta.RESTScopeNamespace}, nil
 }
 
 func labelled(key string) labels.Selector {

@@ -67,6 +67,8 @@ func (s Set) Apply(ctx context.Context, wanted client.Object) (client.Object, er
 	options := []client.ApplyOption{client.FieldOwner(s.FieldOwner)}
 	if found {
 		options = append(options, client.ForceOwnership)
+	} else if lives, err := s.ownerLives(ctx); err != nil || !lives {
+		return wanted, err
 	}
 	if err := s.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), options...); err != nil {
 		return nil, fmt.Errorf("applying %s %s: %w", kind.Kind, klog.KObj(wanted), err)
@@ -77,6 +79,20 @@ func (s Set) Apply(ctx context.Context, wanted client.Object) (client.Object, er
 		return nil, fmt.Errorf("reading back %s %s: %w", kind.Kind, klog.KObj(wanted), err)
 	}
 	return after, nil
+}
+
+// ownerLives asks past the cache whether the owner is still there. The garbage collector removes the children of an owner that is gone, and a
+// cache that lags behind would have them made again.
+func (s Set) ownerLives(ctx context.Context) (bool, error) {
+	owner := s.Owner.DeepCopyObject().(client.Object)
+	err := s.Live.Get(ctx, client.ObjectKeyFromObject(s.Owner), owner)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading the owner %s: %w", klog.KObj(s.Owner), err)
+	}
+	return owner.GetUID() == s.Owner.GetUID() && owner.GetDeletionTimestamp().IsZero(), nil
 }
 
 // Ensure creates one child when it is absent and returns it as it is. A child that exists is never changed, so that what it was made

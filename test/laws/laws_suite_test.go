@@ -44,6 +44,7 @@ func program(r *kit.Recorder, worlds ...*kit.World) kit.Program {
 	p := kit.Program{
 		Config:   operator,
 		Cache:    controllers.CacheOptions(),
+		NewCache: controllers.NewCache,
 		Recorder: r,
 		Setup: func(mgr ctrl.Manager) error {
 			return controllers.SetupWithManager(mgr, controllers.Options{
