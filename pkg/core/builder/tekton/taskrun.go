@@ -93,12 +93,16 @@ func params(in core.BuildInput, more map[string]string, escape func(string) stri
 	return params
 }
 
-// ownParams are the parameters the user gives to a Task of the user's own.
+// ownParams are the parameters of a Task of the user's own: the user's, and the names of what it may mount. Tekton ignores those a Task does
+// not declare.
 func ownParams(b *corev1beta2.Builder) map[string]string {
-	if b.Spec.Shipwright == nil {
-		return nil
+	values := map[string]string{"image-credentials": pushSecret(b), "source-credentials": credentialsOf(b)}
+	if b.Spec.Source != nil {
+		values["source-configmap"] = b.Name
 	}
-	values := map[string]string{}
+	if b.Spec.Shipwright == nil {
+		return values
+	}
 	for _, p := range b.Spec.Shipwright.Params {
 		if p.SingleValue != nil && p.Value != nil {
 			values[p.Name] = *p.Value
