@@ -29,6 +29,9 @@ func (Run) Health(live core.Live) core.Health {
 	if ready.IsTrue() {
 		return core.Health{Phase: core.Running, Reason: corev1beta2.RunningReason, Message: "Knative serves this version"}
 	}
+	if outOfDate(service) {
+		return core.Health{Phase: core.Starting, Reason: corev1beta2.StartingReason, Message: "Knative is making a revision of this version"}
+	}
 	health := core.Health{Phase: core.Starting, Reason: corev1beta2.StartingReason, Message: "Knative is starting this version", Serving: older(service)}
 	if reason, message, broken := podspec.Trouble(newestPods(service, live.Pods)); broken {
 		health.Phase, health.Reason, health.Message = core.Failed, reason, message
@@ -41,6 +44,13 @@ func (Run) Health(live core.Live) core.Health {
 		health.Message = fmt.Sprintf("%s; the previous version keeps serving", health.Message)
 	}
 	return health
+}
+
+// outOfDate tells that Knative has passed the current version on but not yet made a revision of it: what the newest revision says, and its
+// pods, are still about the version before.
+func outOfDate(service *kservingv1.Service) bool {
+	made := service.Status.GetCondition(kservingv1.ServiceConditionConfigurationsReady)
+	return made != nil && made.IsUnknown() && made.Reason == "OutOfDate"
 }
 
 // conditionReason is what the API server takes for the reason of a condition; Knative's own have a looser schema.

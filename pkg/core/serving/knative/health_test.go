@@ -105,3 +105,16 @@ func TestConcurrencyThatIsNoNumber(t *testing.T) {
 		}
 	}
 }
+
+func TestHealthWaitsForTheRevisionOfThisVersion(t *testing.T) {
+	live := live(corev1.ConditionUnknown, "OutOfDate", "", "hello-1", 2, unpullable("hello-2"))
+	service, _ := core.Find[*kservingv1.Service](live)
+	service.Status.MarkConfigurationNotReconciled()
+	if health := (knative.Run{}).Health(live); health.Phase != core.Starting {
+		t.Errorf("while Knative has not made the revision of this version, the pods of the one before count: %+v", health)
+	}
+	service.Status.SetConditions(nil)
+	if health := (knative.Run{}).Health(live); health.Phase != core.Failed {
+		t.Errorf("once the revision is made, its pods count: %+v", health)
+	}
+}
