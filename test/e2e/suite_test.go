@@ -6,6 +6,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,8 +30,8 @@ import (
 // root is the checkout.
 const root = "../.."
 
-// namespace is where all functions of the suite live; it is made anew for every run.
-const namespace = "openfunction-e2e"
+// namespace is where all functions of the suite live. Every run has its own: one that is being removed waits for minutes for the pods in it.
+var namespace = fmt.Sprintf("openfunction-e2e-%d", time.Now().Unix())
 
 var (
 	cluster platform.Cluster
@@ -62,11 +62,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
-	Expect(client.IgnoreNotFound(c.Delete(ctx, ns.DeepCopy()))).To(Succeed())
-	Eventually(func() bool {
-		return apierrors.IsNotFound(c.Get(ctx, client.ObjectKeyFromObject(ns), &corev1.Namespace{}))
-	}).Should(BeTrue())
 	Expect(c.Create(ctx, ns)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) { Expect(c.Delete(ctx, ns)).To(Succeed()) })
 }, NodeTimeout(60*time.Minute))
 
 // ReportAfterEach shows the world as a user would look at it when a spec failed.
