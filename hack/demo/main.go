@@ -159,7 +159,7 @@ func (d *demo) apply(ctx context.Context) error {
 	if err := d.client.Delete(ctx, function.DeepCopy(), foreground); client.IgnoreNotFound(err) != nil {
 		return err
 	}
-	return d.until(ctx, 2*time.Minute, "the function of an earlier demo to go", func() (bool, error) {
+	return d.until(ctx, 6*time.Minute, "the function of an earlier demo to go", func() (bool, error) {
 		err := d.client.Create(ctx, function.DeepCopy())
 		if apierrors.IsAlreadyExists(err) {
 			return false, nil
