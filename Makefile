@@ -29,7 +29,8 @@ fast: ## build, vet, unit and golden tests, in under a minute
 .PHONY: test
 test: ## unit, golden and control plane tests under the race detector
 	@command -v gcc >/dev/null || { echo "The race detector needs gcc; on Debian: apt-get install gcc libc6-dev" >&2; exit 1; }
-	CGO_ENABLED=1 go test -race -count=1 $$(go list ./... | grep -v -E '/test/(e2e|perf)')
+	@for component in etcd kubernetes; do $(CLUSTER) build $$component >/dev/null; done # once; the suites would wait for it past their time
+	CGO_ENABLED=1 go test -race -count=1 -timeout=30m $$(go list ./... | grep -v -E '/test/(e2e|perf)')
 	go test -C hack/cluster ./...
 
 .PHONY: e2e

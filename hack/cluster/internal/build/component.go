@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+	"golang.org/x/sys/unix"
 )
 
 // Component says what a go.mod cannot: how its programs are linked.
@@ -158,6 +159,14 @@ func (c Cache) Build(ctx context.Context, comp Component) (Built, error) {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return Built{}, fmt.Errorf("creating the cache: %w", err)
 	}
+	unlock, err := c.lock(comp)
+	if err != nil {
+		return Built{}, err
+	}
+	defer unlock()
+	if built, _, err = c.look(ctx, comp); err != nil || built.Cached {
+		return built, err // another process built it meanwhile
+	}
 	tmp, err := os.MkdirTemp(c.Dir, ".building-"+comp.Name+"-")
 	if err != nil {
 		return Built{}, fmt.Errorf("creating the cache: %w", err)
@@ -180,6 +189,19 @@ func (c Cache) Build(ctx context.Context, comp Component) (Built, error) {
 		return Built{}, fmt.Errorf("keeping %s: %w", comp.Name, err)
 	}
 	return built, nil
+}
+
+// lock keeps other processes from building the same component at the same time; the kernel opens it when this process ends.
+func (c Cache) lock(comp Component) (unlock func(), err error) {
+	file, err := os.OpenFile(filepath.Join(c.Dir, ".lock-"+comp.Name), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("locking the cache: %w", err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("locking the cache: %w", err)
+	}
+	return func() { _ = file.Close() }, nil
 }
 
 // Program builds a single program of this repository to a path.
