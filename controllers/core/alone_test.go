@@ -172,8 +172,9 @@ var _ = Describe("Without an engine", Serial, func() {
 		Expect(condition(read[corev1beta2.Builder](ctx, "alone"), "Stalled").Message).To(ContainSubstring("Tekton Pipelines is not installed"))
 		Expect(cp.Install(ctx, kit.Knative, kit.Tekton)).To(Succeed())
 		eventually(ctx, "it to be ready", func() bool { return condition(hello(ctx), "Ready").Status == metav1.ConditionTrue })
-		settled(ctx)
-		Expect(condition(read[corev1beta2.Builder](ctx, "alone"), "Ready").Status).To(Equal(metav1.ConditionTrue))
+		eventually(ctx, "the Builder to have built", func() bool {
+			return condition(read[corev1beta2.Builder](ctx, "alone"), "Ready").Status == metav1.ConditionTrue
+		})
 	})
 
 	It("a Builder that is cancelled ends", func(ctx SpecContext) {
