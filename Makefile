@@ -28,7 +28,8 @@ fast: ## build, vet, unit and golden tests, in under a minute
 
 .PHONY: test
 test: ## unit, golden and control plane tests under the race detector
-	@command -v gcc >/dev/null || { echo "The race detector needs gcc; on Debian: apt-get install gcc libc6-dev" >&2; exit 1; }
+	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq gcc libc6-dev; } || \
+		{ echo "The race detector needs gcc and libc6-dev; install them" >&2; exit 1; }
 	@for component in etcd kubernetes; do $(CLUSTER) build $$component >/dev/null; done # once; the suites would wait for it past their time
 	CGO_ENABLED=1 go test -race -count=1 -timeout=30m $$(go list ./... | grep -v -E '/test/(e2e|perf)')
 	go test -C hack/cluster ./...
