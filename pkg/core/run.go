@@ -30,6 +30,20 @@ type Addresser interface {
 	Addresses(live Live) []corev1beta2.FunctionAddress
 }
 
+// Fronted is a ServingRun that makes the Service that bears the function's own name. On other runs the engine makes it.
+type Fronted interface {
+	// Front returns the Service; it is applied when the run is healthy and the objects of another run are gone.
+	Front(in Input) client.Object
+}
+
+// Starter is a ServingRun whose engine scales a version to zero before anybody knows whether it can start. It keeps one copy until it has.
+type Starter interface {
+	// Version identifies what runs; it changes with the pods, and only with them.
+	Version(in Input) (string, error)
+	// HasStarted tells that a copy of the current version is ready.
+	HasStarted(live Live) bool
+}
+
 // Explainer is a ServingRun that knows what to do about some refusals of its engine.
 type Explainer interface {
 	// Explain returns what to do about a refusal, or "" when it knows nothing better than the refusal itself.
@@ -62,13 +76,54 @@ type Input struct {
 	Serving *corev1beta2.Serving
 	// ClusterDomain is the DNS suffix of Services, e.g. "cluster.local".
 	ClusterDomain string
+	// Settings are the operator's.
+	Settings ServingSettings
+	// Frameworks is what the operator sets for the functions frameworks of all functions.
+	Frameworks Frameworks
+	// Components has the Dapr type of every existing Component the spec refers to, by name.
+	Components map[string]string
+	// TokenVersion changes whenever the app token does; empty when the Serving has none.
+	TokenVersion string
+	// Trust is how a daprd that is not injected proves who it is; empty unless the Dapr mode is Shared.
+	Trust Trust
+	// Started is the version (see Starter) that is known to have started once; empty before.
+	Started string
+}
+
+// ServingSettings are the operator's settings for serving.
+type ServingSettings struct {
+	// AgentImage is the function agent (cmd/agent).
+	AgentImage string
+	// DaprdImage is daprd, for the Dapr mode Shared; the injector knows its own.
+	DaprdImage string
+	// DaprNamespace is where Dapr's control plane runs, e.g. "dapr-system".
+	DaprNamespace string
+	// PlatformNamespace is where the operator runs, e.g. "openfunction". A Service there stands before the interceptor of KEDA's HTTP add-on.
+	PlatformNamespace string
+}
+
+// Frameworks is what the operator sets for the functions frameworks of all functions: the keys "hooks" and "tracing", or their older names
+// "plugins" and "plugins.tracing", of the ConfigMap openfunction-config.
+type Frameworks struct {
+	// Hooks run around every function that does not override them.
+	Hooks corev1beta2.Hooks
+	// Tracing completes each function's own; nil when there is none.
+	Tracing *corev1beta2.TracingConfig
+}
+
+// Trust is what daprd needs to get an identity from Dapr's sentry.
+type Trust struct {
+	// Anchors are the PEM certificates of Dapr's trust bundle.
+	Anchors string
+	// Domain is Dapr's trust domain, e.g. "cluster.local".
+	Domain string
 }
 
 // Live is what was read of the objects a run asked for.
 type Live struct {
 	// Objects are the live objects in the order of Desired; one that is absent is left out.
 	Objects []client.Object
-	// Pods are the pods of the Serving.
+	// Pods are the pods of the function.
 	Pods []corev1.Pod
 	// ClusterDomain is the DNS suffix of Services.
 	ClusterDomain string

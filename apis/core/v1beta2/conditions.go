@@ -38,6 +38,17 @@ const (
 	// RunNotAvailableReason: no run of this release serves such a function.
 	RunNotAvailableReason = "RunNotAvailable"
 
+	// ComponentNotFoundReason: a Dapr Component that the spec refers to does not exist; the message names it.
+	ComponentNotFoundReason = "ComponentNotFound"
+	// DaprStartingReason: the agent or the shared daprd of the function is not ready yet.
+	DaprStartingReason = "DaprStarting"
+	// DaprFailedReason: the agent or the shared daprd of the function cannot start; the message says why.
+	DaprFailedReason = "DaprFailed"
+	// ScalerFailedReason: KEDA cannot work with the scaler; the message is KEDA's.
+	ScalerFailedReason = "ScalerFailed"
+	// TimeoutReason: the current version was not ready within spec.timeout.
+	TimeoutReason = "Timeout"
+
 	// BuildPendingReason: the build is about to begin.
 	BuildPendingReason = "BuildPending"
 	// BuildingReason: the build is at work.
@@ -84,6 +95,19 @@ const (
 	ServingLabel = "openfunction.io/serving"
 	// ManagedLabel marks what this project made.
 	ManagedLabel = "openfunction.io/managed"
+	// ProxyLabel names the Serving whose agent or shared daprd a pod runs.
+	ProxyLabel = "openfunction.io/proxy"
+	// RunLabel names the run that made a workload and its pods.
+	RunLabel = "openfunction.io/run"
+	// InjectModeAnnotation in serving.annotations is the seeds' way to choose the Dapr mode: function, sidecar or shared.
+	InjectModeAnnotation = "dapr.io/inject-mode"
+	// DaprServiceModeAnnotation in serving.annotations is the established way to choose it: standalone or sidecar.
+	DaprServiceModeAnnotation = "openfunction.io/dapr-service-mode"
+	// EnableDaprAnnotation in serving.annotations turns Dapr off with "false" and on with any other value; without it Dapr is on where
+	// the spec uses it.
+	EnableDaprAnnotation = "openfunction.io/enable-dapr"
+	// RotateTokenAnnotation on a Function or Serving makes a new app token whenever its value changes.
+	RotateTokenAnnotation = "openfunction.io/rotate-token"
 	// RebuildAnnotation on a Function builds the unchanged source again whenever its value changes.
 	RebuildAnnotation = "openfunction.io/rebuild"
 )

@@ -2,18 +2,52 @@
 
 package v1beta2
 
-// HTTP returns the HTTP trigger in effect: the one that is set; a default one where no trigger is set at all, because a function
-// without Dapr triggers is an HTTP function; and nil for a function that only Dapr triggers.
+// HTTP returns the HTTP trigger in effect: the one that is set; a default one where nothing else can call the function; and nil for a
+// function that only Dapr or KEDA triggers.
 func (s *ServingImpl) HTTP() *HTTPTrigger {
-	switch {
-	case s.Triggers == nil:
-		return &HTTPTrigger{}
-	case s.Triggers.HTTP != nil:
+	if s.Triggers != nil && s.Triggers.HTTP != nil {
 		return s.Triggers.HTTP
-	case len(s.Triggers.Dapr) == 0:
-		return &HTTPTrigger{}
-	default:
+	}
+	if s.isEventDriven() {
 		return nil
+	}
+	return &HTTPTrigger{}
+}
+
+// isEventDriven tells whether the spec asks for what only event-driven functions have.
+func (s *ServingImpl) isEventDriven() bool {
+	if len(s.DaprTriggers()) > 0 || s.WorkloadType != "" {
+		return true
+	}
+	keda := s.Keda()
+	return len(keda.Triggers) > 0 || keda.ScaledObject != nil || keda.ScaledJob != nil
+}
+
+// DaprTriggers returns triggers.dapr.
+func (s *ServingImpl) DaprTriggers() []DaprTrigger {
+	if s.Triggers == nil {
+		return nil
+	}
+	return s.Triggers.Dapr
+}
+
+// Keda returns scaleOptions.keda, empty where it is not set.
+func (s *ServingImpl) Keda() KedaScaleOptions {
+	if s.ScaleOptions == nil || s.ScaleOptions.Keda == nil {
+		return KedaScaleOptions{}
+	}
+	return *s.ScaleOptions.Keda
+}
+
+// Workload returns the kind of workload an event-driven function runs as.
+func (s *ServingImpl) Workload() WorkloadType {
+	switch {
+	case s.WorkloadType != "":
+		return s.WorkloadType
+	case s.Keda().ScaledJob != nil:
+		return WorkloadTypeJob
+	default:
+		return WorkloadTypeDeployment
 	}
 }
 
@@ -34,7 +68,7 @@ func (s *ServingImpl) UsesKEDA() bool {
 	if http.Engine != nil {
 		return *http.Engine == EngineKeda
 	}
-	return s.ScaleOptions != nil && s.ScaleOptions.Keda != nil && s.ScaleOptions.Keda.HTTPScaledObject != nil
+	return s.Keda().HTTPScaledObject != nil
 }
 
 // EffectiveVersion returns spec.version, or DefaultVersion where none is set.

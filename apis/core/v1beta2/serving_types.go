@@ -57,6 +57,12 @@ type ServingImpl struct {
 	// +kubebuilder:validation:MaxProperties=64
 	States map[string]*State `json:"states,omitempty"`
 
+	// dapr says where Dapr runs for this function. Default: mode Function. The annotations dapr.io/inject-mode and
+	// openfunction.io/dapr-service-mode mean the same, and this field wins over them.
+	// Example: {mode: Sidecar}
+	// +optional
+	Dapr *DaprOptions `json:"dapr,omitempty"`
+
 	// params are environment variables of the function container, by name; at most 1024.
 	// Example: {GREETING: Hello}
 	// +optional

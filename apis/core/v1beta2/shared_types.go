@@ -318,6 +318,52 @@ type State struct {
 	Spec *daprv1alpha1.ComponentSpec `json:"spec,omitempty"`
 }
 
+// DaprMode says where Dapr's sidecar program, daprd, runs.
+// +kubebuilder:validation:Enum=Function;Sidecar;Shared
+type DaprMode string
+
+const (
+	// DaprModeFunction runs one daprd for the whole function, beside an agent that takes the events while the function is at zero.
+	DaprModeFunction DaprMode = "Function"
+	// DaprModeSidecar runs a daprd in every pod of the function.
+	DaprModeSidecar DaprMode = "Sidecar"
+	// DaprModeShared runs daprd as a workload of its own, without an agent.
+	DaprModeShared DaprMode = "Shared"
+)
+
+// DaprStrategy is the kind of workload that runs daprd in mode Shared.
+// +kubebuilder:validation:Enum=Deployment;DaemonSet
+type DaprStrategy string
+
+const (
+	// DaprStrategyDeployment runs as many daprds as replicas says.
+	DaprStrategyDeployment DaprStrategy = "Deployment"
+	// DaprStrategyDaemonSet runs a daprd on every node.
+	DaprStrategyDaemonSet DaprStrategy = "DaemonSet"
+)
+
+// DaprOptions say where Dapr runs for a function.
+//
+// +kubebuilder:validation:XValidation:rule=`!has(self.strategy) || (has(self.mode) && self.mode == 'Shared')`,message=`strategy is for mode Shared only; set mode to Shared, or remove strategy`,fieldPath=`.strategy`
+// +kubebuilder:validation:XValidation:rule=`!has(self.replicas) || ((!has(self.mode) || self.mode != 'Sidecar') && (!has(self.strategy) || self.strategy != 'DaemonSet'))`,message=`replicas does not fit mode Sidecar or strategy DaemonSet, which decide it themselves; remove replicas`,fieldPath=`.replicas`
+type DaprOptions struct {
+	// mode is Function (default: one daprd and an agent for the whole function), Sidecar (a daprd in every pod) or Shared
+	// (daprd as a workload of its own).
+	// +optional
+	Mode DaprMode `json:"mode,omitempty"`
+
+	// strategy is the workload of mode Shared: Deployment (default) or DaemonSet.
+	// +optional
+	Strategy DaprStrategy `json:"strategy,omitempty"`
+
+	// replicas is how many agents (mode Function) or daprds (mode Shared) run, 1 to 16, default 1. More than one keeps events
+	// coming while a node fails.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=16
+	Replicas *int32 `json:"replicas,omitempty"`
+}
+
 // ScaleOptions say how many copies of a function run, and by what measure.
 //
 // +kubebuilder:validation:XValidation:rule=`(has(self.minReplicas) ? self.minReplicas : 0) <= (has(self.maxReplicas) ? self.maxReplicas : 10)`,message=`minReplicas must not be greater than maxReplicas (10 when left out); lower minReplicas or raise maxReplicas`,fieldPath=`.minReplicas`

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/names"
+)
+
+// HTTPChild is the name of every object by which engine keda serves the Serving: Deployment, Service and HTTPScaledObject. It differs from
+// AsyncChild so that both may exist while a function changes from one run to the other.
+func HTTPChild(serving string) string { return names.Child(serving, "http") }
+
+// AsyncChild is the name of every object by which an event-driven Serving runs: workload, headless Service and scaler.
+func AsyncChild(serving string) string { return names.Child(serving, "async") }
+
+// AgentChild is the name of the function agent's Deployment and Service.
+func AgentChild(serving string) string { return names.Child(serving, "agent") }
+
+// SharedDaprChild is the name of the workload that runs daprd in the Dapr mode Shared.
+func SharedDaprChild(serving string) string { return names.Child(serving, "dapr") }
+
+// TokenChild is the name of the Secret with the app token.
+func TokenChild(serving string) string { return names.Child(serving, "app-token") }
+
+const (
+	// TokenKey is the key of the app token in its Secret, as Dapr wants it.
+	TokenKey = "token"
+	// PreviousTokenKey is the key of the token before the last rotation, which is honoured until all pods have the new one.
+	PreviousTokenKey = "previous"
+	// ScalerPort is the port of the agent's KEDA external push scaler.
+	ScalerPort = 9090
+	// InterceptorService is the Service in the operator's namespace that stands before the interceptor of KEDA's HTTP add-on.
+	InterceptorService = "http-interceptor"
+)
+
+// FunctionName is the Function the Serving belongs to, or the Serving itself when it stands alone.
+func FunctionName(s *corev1beta2.Serving) string {
+	if function := s.Labels[corev1beta2.FunctionLabel]; function != "" {
+		return function
+	}
+	return s.Name
+}
+
+// FrontHost is the host name by which HTTP functions are called inside the cluster.
+func FrontHost(in Input) string {
+	return in.Serving.Name + "." + in.Serving.Namespace + ".svc." + in.ClusterDomain
+}
