@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -104,7 +105,7 @@ type Options struct {
 	MaxBodySize string
 	// ReadBufferSize for request headers as a quantity, "4Ki"; "" is daprd's own default.
 	ReadBufferSize string
-	// GracefulShutdownSeconds is how long daprd finishes what it does after SIGTERM; nil is daprd's own default (5).
+	// GracefulShutdownSeconds is how long daprd finishes what it does after SIGTERM; nil and less than 0 are daprd's own default (5).
 	GracefulShutdownSeconds *int
 	// BlockShutdownDuration is how long daprd keeps serving the app's own calls after SIGTERM, "5s"; "" is not at all.
 	BlockShutdownDuration string
@@ -120,7 +121,7 @@ type Options struct {
 	// WithoutMetrics serves no metrics.
 	WithoutMetrics bool
 
-	// Env is added to the container's environment.
+	// Env is added to the container's environment, and made known to daprd for components that refer to it by envRef.
 	Env []corev1.EnvVar
 	// Resources of the container.
 	Resources corev1.ResourceRequirements
@@ -282,7 +283,14 @@ func (o Options) environment() []corev1.EnvVar {
 	if o.AppTokenSecret != "" {
 		env = append(env, secret("APP_API_TOKEN", o.AppTokenSecret))
 	}
-	return append(env, o.Env...)
+	if len(o.Env) == 0 {
+		return env
+	}
+	keys := make([]string, 0, len(o.Env))
+	for _, variable := range o.Env {
+		keys = append(keys, variable.Name)
+	}
+	return append(append(env, o.Env...), corev1.EnvVar{Name: "DAPR_ENV_KEYS", Value: strings.Join(keys, " ")})
 }
 
 func field(name, path string) corev1.EnvVar {
