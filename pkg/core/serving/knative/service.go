@@ -39,16 +39,21 @@ func service(in core.Input) (*kservingv1.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	onService, onRevision := annotations(in.Serving.Spec)
+	onPods, err := podspec.Annotations(in)
+	if err != nil {
+		return nil, err
+	}
+	onService, onRevision := annotations(in.Serving.Spec, onPods)
+	labels := podspec.Labels(in, Run{}.Name())
 	return &kservingv1.Service{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        in.Serving.Name,
 			Namespace:   in.Serving.Namespace,
-			Labels:      podspec.Labels(in),
+			Labels:      labels,
 			Annotations: onService,
 		},
 		Spec: kservingv1.ServiceSpec{ConfigurationSpec: kservingv1.ConfigurationSpec{Template: kservingv1.RevisionTemplateSpec{
-			ObjectMeta: metav1.ObjectMeta{Labels: podspec.Labels(in), Annotations: onRevision},
+			ObjectMeta: metav1.ObjectMeta{Labels: maps.Clone(labels), Annotations: onRevision},
 			Spec: kservingv1.RevisionSpec{
 				PodSpec:              pod,
 				ContainerConcurrency: concurrency,
@@ -58,13 +63,10 @@ func service(in core.Input) (*kservingv1.Service, error) {
 	}, nil
 }
 
-// annotations returns what goes on the Service and what goes on its revisions: the user's annotations, then Knative's own
-// from scaleOptions.knative, then those the scale options stand for, which win.
-func annotations(spec corev1beta2.ServingSpec) (onService, onRevision map[string]string) {
-	all := maps.Clone(spec.Annotations)
-	if all == nil {
-		all = map[string]string{}
-	}
+// annotations returns what goes on the Service and what goes on its revisions: those of the pods, the user's among them, then Knative's
+// own from scaleOptions.knative, then those the scale options stand for, which win.
+func annotations(spec corev1beta2.ServingSpec, onPods map[string]string) (onService, onRevision map[string]string) {
+	all := maps.Clone(onPods)
 	if spec.Timeout != nil && spec.Timeout.Duration > 0 {
 		all[serving.ProgressDeadlineAnnotationKey] = wholeSeconds(spec.Timeout.Duration).String()
 	}

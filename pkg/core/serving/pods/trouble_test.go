@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package podspec_test
+package pods_test
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
-	"github.com/openfunction/openfunction/pkg/core/serving/podspec"
+	"github.com/openfunction/openfunction/pkg/core/serving/pods"
 )
 
 // pod has one container in the state.
@@ -52,7 +52,7 @@ func TestTrouble(t *testing.T) {
 			[]corev1.Pod{pod(corev1.ContainerStatus{Ready: true}), pod(corev1.ContainerStatus{State: waiting("InvalidImageName", "")})}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			reason, message, found := podspec.Trouble(test.pods)
+			reason, message, found := pods.Trouble(test.pods)
 			if reason != test.want || found != (test.want != "") || found != (message != "") {
 				t.Errorf("%s: got %q %q", test.because, reason, message)
 			}
