@@ -67,8 +67,8 @@ lint: ## golangci-lint, pinned in hack/tools
 	./hack/lint.sh
 
 .PHONY: cluster
-cluster: ## start the local cluster, or what is missing of it
-	$(CLUSTER) up
+cluster: ## start the local cluster, or what is missing of it; WITH="keda dapr redis" adds parts
+	$(CLUSTER) up --with="$(WITH)"
 
 .PHONY: cluster-down
 cluster-down: ## stop the local cluster and remove all it made, but for cached binaries

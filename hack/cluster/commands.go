@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/openfunction/openfunction/hack/cluster/gitserver"
 	"github.com/openfunction/openfunction/hack/cluster/internal/build"
@@ -46,18 +47,19 @@ func flags(name string) *flag.FlagSet { return flag.NewFlagSet(name, flag.Contin
 
 func up(ctx context.Context, c *cluster.Cluster, args []string) error {
 	fs := flags("up")
-	with := fs.String("with", "", "further parts to install, separated by commas")
+	with := fs.String("with", "", "further parts to install, separated by commas or spaces")
 	if _, err := parse(fs, args, 0); err != nil {
 		return err
 	}
 	if cluster.KindThere() {
 		fmt.Println("docker and kind are here too: with a kind cluster in KUBECONFIG, `make demo` uses that one instead")
 	}
-	var names []string
-	if *with != "" {
-		names = strings.Split(*with, ",")
-	}
-	return c.Up(ctx, names, os.Stdout)
+	return c.Up(ctx, names(*with), os.Stdout)
+}
+
+// names splits a list at commas and spaces.
+func names(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }
 
 func down(_ context.Context, c *cluster.Cluster, args []string) error {
@@ -133,7 +135,7 @@ func loadImage(ctx context.Context, c *cluster.Cluster, args []string) error {
 		Repository: rest[0], Tag: *tag, User: *user,
 		Files: map[string]string{path: rest[1]}, Entrypoint: []string{path},
 	}
-	img, err := images.Assemble(spec)
+	img, err := images.Assemble(ctx, spec)
 	if err != nil {
 		return err
 	}

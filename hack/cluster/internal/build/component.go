@@ -29,7 +29,7 @@ type Component struct {
 	Module string
 	// Tags are build tags.
 	Tags string
-	// Link are further linker flags; VERSION stands for the component's version.
+	// Link are further linker flags; VERSION stands for the component's version, NUMBER for the same without its "v".
 	Link string
 	// Rename gives programs another name than the last part of their path.
 	Rename map[string]string
@@ -44,7 +44,11 @@ var Components = []Component{
 	{Name: "tekton", Module: "github.com/tektoncd/pipeline"},
 	{Name: "knative", Module: "knative.dev/serving"},
 	{Name: "traefik", Module: "github.com/traefik/traefik/v3"},
-	{Name: "lifecycle", Module: "github.com/buildpacks/lifecycle"},
+	{Name: "keda", Module: "github.com/kedacore/keda/v2", Link: "-X github.com/kedacore/keda/v2/version.Version=NUMBER"},
+	{Name: "keda-http", Module: "github.com/kedacore/http-add-on"},
+	// Its main package tells which components there are beside the stable ones.
+	{Name: "dapr", Module: "github.com/dapr/dapr", Tags: "stablecomponents", Link: "-X github.com/dapr/dapr/pkg/buildinfo.version=NUMBER"},
+	{Name: "helm", Module: "helm.sh/helm/v4", Link: "-X helm.sh/helm/v4/internal/version.version=VERSION"},
 }
 
 // kubernetesVersion gives the programs a version: built from the module without it, the API server reports one that is
@@ -232,7 +236,7 @@ func (c Cache) ModuleDir(ctx context.Context, component, module string) (string,
 func (comp Component) flags(version string) []string {
 	link := "-s -w"
 	if comp.Link != "" {
-		link += " " + strings.ReplaceAll(comp.Link, "VERSION", version)
+		link += " " + strings.NewReplacer("VERSION", version, "NUMBER", strings.TrimPrefix(version, "v")).Replace(comp.Link)
 	}
 	flags := []string{"-trimpath", "-ldflags", link}
 	if comp.Tags != "" {

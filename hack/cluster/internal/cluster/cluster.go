@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/openfunction/openfunction/hack/cluster/internal/build"
+	"github.com/openfunction/openfunction/hack/cluster/internal/debian"
 	"github.com/openfunction/openfunction/hack/cluster/internal/host"
 	"github.com/openfunction/openfunction/hack/cluster/internal/layout"
 	"github.com/openfunction/openfunction/hack/cluster/internal/netns"
@@ -24,19 +25,21 @@ type Cluster struct {
 	// Layout says where everything is.
 	Layout layout.Layout
 
-	netns netns.Namespace
-	procs process.Supervisor
-	cache build.Cache
+	netns    netns.Namespace
+	procs    process.Supervisor
+	cache    build.Cache
+	packages debian.Cache
 }
 
 // New returns the cluster of a layout, running or not.
 func New(l layout.Layout) *Cluster {
 	ns := netns.Namespace{Name: layout.Netns}
 	return &Cluster{
-		Layout: l,
-		netns:  ns,
-		procs:  process.Supervisor{Layout: l, Netns: ns},
-		cache:  build.Cache{Source: filepath.Join(l.Source, "components"), Dir: filepath.Join(l.Cache, "bin")},
+		Layout:   l,
+		netns:    ns,
+		procs:    process.Supervisor{Layout: l, Netns: ns},
+		cache:    build.Cache{Source: filepath.Join(l.Source, "components"), Dir: filepath.Join(l.Cache, "bin")},
+		packages: debian.Cache{Dir: filepath.Join(l.Cache, "packages")},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -61,7 +62,21 @@ func (c *Cluster) Status(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	_, _ = fmt.Fprintf(out, "\n%s", e.Env())
+	if further := further(rows); len(further) > 0 {
+		_, _ = fmt.Fprintf(out, "\nnot asked for: %s; `make cluster WITH=\"PART ...\"` adds them\n", strings.Join(further, ", "))
+	}
 	return nil
+}
+
+// further lists the optional parts that have no row.
+func further(rows []row) []string {
+	var names []string
+	for _, p := range parts.All() {
+		if p.Optional && !slices.ContainsFunc(rows, func(r row) bool { return r.name == p.Name }) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 func (c *Cluster) daemonRows(ctx context.Context) []row {
@@ -98,10 +113,14 @@ func (c *Cluster) partRows(ctx context.Context) []row {
 	if err != nil {
 		return rows
 	}
+	asked, err := c.asked()
+	if err != nil {
+		return append(rows, stateOf("parts", "", err))
+	}
 	for _, p := range parts.All() {
 		installed, err := client.Installed(ctx, p.Name)
 		if err == nil && !installed {
-			if !p.Optional {
+			if !p.Optional || slices.Contains(asked, p.Name) {
 				rows = append(rows, row{name: p.Name, state: "not installed"})
 			}
 			continue
@@ -112,6 +131,10 @@ func (c *Cluster) partRows(ctx context.Context) []row {
 		}
 		r := stateOf(p.Name, why, err)
 		r.version = c.version(ctx, p.Component)
+		if p.Package != "" {
+			bundle, _ := c.packages.Look(p.Package)
+			r.version = bundle.Version
+		}
 		rows = append(rows, r)
 	}
 	return rows

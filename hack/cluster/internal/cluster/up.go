@@ -2,11 +2,13 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +36,7 @@ type rise struct {
 	pause     string
 	// podlessAt is when it was found that no pod runs, if so: what the API server says from before then is not true.
 	podlessAt time.Time
-	// refs are references of images by the import path of their program.
+	// refs are references of images by the import path of their program, or the package they hold.
 	refs map[string]string
 	// built are the components of parts.
 	built map[string]build.Built
@@ -45,8 +47,7 @@ func (c *Cluster) Up(ctx context.Context, with []string, out io.Writer) error {
 	if err := host.Root(); err != nil {
 		return err
 	}
-	selected, err := parts.Select(with)
-	if err != nil {
+	if _, err := parts.Select(with); err != nil {
 		return err
 	}
 	lock, err := c.lock()
@@ -55,6 +56,10 @@ func (c *Cluster) Up(ctx context.Context, with []string, out io.Writer) error {
 	}
 	defer func() { _ = lock.Close() }()
 	if err := c.claim(lock); err != nil {
+		return err
+	}
+	selected, err := c.remember(with)
+	if err != nil {
 		return err
 	}
 	r := &rise{
@@ -102,6 +107,33 @@ func (r *rise) steps(selected []parts.Part) []steps.Step {
 		last.Needs = append(last.Needs, "install "+p.Name)
 	}
 	return append(all, last)
+}
+
+// remember adds parts to those that this cluster was ever asked for, and selects them all: every Up repairs what any was asked for.
+func (c *Cluster) remember(with []string) ([]parts.Part, error) {
+	before, err := c.asked()
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Compact(slices.Sorted(slices.Values(append(before, with...))))
+	if len(all) > 0 {
+		if _, err := layout.WriteIfChanged(c.Layout.Path("with"), []byte(strings.Join(all, "\n")+"\n"), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return parts.Select(all)
+}
+
+// asked lists the optional parts that this cluster was asked for.
+func (c *Cluster) asked() ([]string, error) {
+	content, err := os.ReadFile(c.Layout.Path("with"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("reading which parts were asked for: %w", err)
+	}
+	return slices.DeleteFunc(strings.Fields(string(content)), func(name string) bool {
+		_, err := parts.Select([]string{name})
+		return err != nil // What another version of this program called a part.
+	}), nil
 }
 
 func plain(describe func() process.Daemon) func() (process.Daemon, error) {
@@ -299,7 +331,7 @@ func (r *rise) baseImages(ctx context.Context) (steps.Outcome, error) {
 }
 
 func (r *rise) push(ctx context.Context, s images.Spec) (ref string, pushed bool, err error) {
-	img, err := images.Assemble(s)
+	img, err := images.Assemble(ctx, s)
 	if err != nil {
 		return "", false, err
 	}
@@ -311,8 +343,7 @@ func (r *rise) certificates(context.Context) (steps.Outcome, error) {
 }
 
 func (r *rise) nodeReady(ctx context.Context) (steps.Outcome, error) {
-	r.endpoints.Kubectl = r.node.Kubernetes.Binary("kubectl")
-	if err := r.endpoints.Save(r.Layout); err != nil {
+	if err := r.saveEndpoints(ctx); err != nil {
 		return steps.Outcome{}, err
 	}
 	return steps.Outcome{Idle: r.podlessAt.IsZero()}, manifests.Until(ctx, 2*time.Minute, func(ctx context.Context) (string, error) {
@@ -320,54 +351,116 @@ func (r *rise) nodeReady(ctx context.Context) (steps.Outcome, error) {
 	})
 }
 
+// saveEndpoints tells others where things are, as far as they are there by now.
+func (r *rise) saveEndpoints(ctx context.Context) error {
+	r.endpoints.Kubectl = r.node.Kubernetes.Binary("kubectl")
+	if helm, err := build.Find("helm"); err == nil {
+		if built, err := r.cache.Look(ctx, helm); err == nil && built.Cached {
+			r.endpoints.Helm = built.Binary("helm")
+		}
+	}
+	r.endpoints.DaprdImage = r.refs[parts.DaprdProgram]
+	return r.endpoints.Save(r.Layout)
+}
+
 // partSteps builds, packs and installs one part. Readiness is waited for at the end, for all parts at once.
 func (r *rise) partSteps(p parts.Part) []steps.Step {
+	get := r.packageStep(p)
+	if p.Component != "" {
+		get = r.buildStep(p.Component, p.Build, func(b build.Built) { r.built[p.Component] = b })
+	}
+	pack := steps.Step{
+		Name: "images " + p.Name, Needs: []string{"services", get.Name}, Expect: 5 * time.Second,
+		Do: func(ctx context.Context) (steps.Outcome, error) { return r.images(ctx, p) },
+	}
 	install := steps.Step{
-		Name: "install " + p.Name, Needs: []string{"node ready", "images " + p.Name}, Expect: p.Install,
+		Name: "install " + p.Name, Needs: []string{"node ready", pack.Name}, Expect: p.Install,
 		Do: func(ctx context.Context) (steps.Outcome, error) { return r.install(ctx, p) },
 	}
 	for _, need := range p.Needs {
 		install.Needs = append(install.Needs, "install "+need)
 	}
-	return []steps.Step{
-		r.buildStep(p.Component, p.Build, func(b build.Built) { r.built[p.Component] = b }),
-		{
-			Name: "images " + p.Name, Needs: []string{"services", "build " + p.Component}, Expect: 5 * time.Second,
-			Do: func(ctx context.Context) (steps.Outcome, error) { return r.images(ctx, p) },
+	return []steps.Step{get, pack, install}
+}
+
+// packageStep gets the Debian package of a part.
+func (r *rise) packageStep(p parts.Part) steps.Step {
+	return steps.Step{
+		Name: "get " + p.Name, Needs: []string{"host"}, Expect: p.Build,
+		Idle: func(context.Context) bool { _, there := r.packages.Look(p.Package); return there },
+		Do: func(ctx context.Context) (steps.Outcome, error) {
+			bundle, err := r.packages.Fetch(ctx, p.Package)
+			if err != nil {
+				return steps.Outcome{}, err
+			}
+			if bundle.Cached {
+				return steps.Outcome{Note: bundle.Version + ", from the cache", Idle: true}, nil
+			}
+			return steps.Outcome{Note: fmt.Sprintf("%s, %d archives", bundle.Version, len(bundle.Files))}, nil
 		},
-		install,
 	}
 }
 
-// images packs every program of a component where ko would put it, which some of them rely on.
+// images packs what a part runs.
 func (r *rise) images(ctx context.Context, p parts.Part) (steps.Outcome, error) {
-	programs, err := r.cache.Programs(p.Component)
+	specs, err := r.specs(p)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
-	built, count := r.built[p.Component], 0
-	for _, importPath := range programs {
-		name := filepath.Base(importPath)
-		ref, pushed, err := r.push(ctx, images.Spec{
-			Repository: images.RepositoryOf(importPath), Tag: built.Version,
-			Files:      map[string]string{"/ko-app/" + name: built.Binary(name)},
-			Entrypoint: []string{"/ko-app/" + name},
-		})
+	count := 0
+	for program, spec := range specs {
+		ref, pushed, err := r.push(ctx, spec)
 		if err != nil {
 			return steps.Outcome{}, err
 		}
 		if pushed {
 			count++
 		}
-		r.refs[importPath] = ref
+		r.refs[program] = ref
 	}
-	return steps.Outcome{Note: fmt.Sprintf("%d of %d pushed", count, len(programs)), Idle: count == 0}, nil
+	return steps.Outcome{Note: fmt.Sprintf("%d of %d pushed", count, len(specs)), Idle: count == 0}, nil
+}
+
+// specs describes the images of a part by what its objects call them: one with a Debian package, or one for every program of a component.
+// A program is where ko would put it, which some of them rely on, unless the part says otherwise.
+func (r *rise) specs(p parts.Part) (map[string]images.Spec, error) {
+	if p.Objects == nil {
+		return nil, nil
+	}
+	if p.Package != "" {
+		bundle, _ := r.packages.Look(p.Package)
+		spec, err := images.Debian("cluster/"+p.Name, bundle.Version, host.Busybox(), bundle.Needed())
+		return map[string]images.Spec{p.Package: spec}, err
+	}
+	programs, err := r.cache.Programs(p.Component)
+	if err != nil {
+		return nil, err
+	}
+	specs := make(map[string]images.Spec, len(programs))
+	for _, importPath := range programs {
+		name := filepath.Base(importPath)
+		spec := images.Spec{Repository: images.RepositoryOf(importPath), Tag: r.built[p.Component].Version}
+		if place, elsewhere := p.Paths[name]; elsewhere {
+			spec.Files, spec.Cmd = map[string]string{place: r.built[p.Component].Binary(name)}, []string{place}
+		} else {
+			place = "/ko-app/" + name
+			spec.Files, spec.Entrypoint = map[string]string{place: r.built[p.Component].Binary(name)}, []string{place}
+		}
+		specs[importPath] = spec
+	}
+	return specs, nil
 }
 
 func (r *rise) install(ctx context.Context, p parts.Part) (steps.Outcome, error) {
-	objects, err := p.Objects(ctx, parts.Kit{Cache: r.cache, ShellImage: r.endpoints.ShellImage})
-	if err != nil {
-		return steps.Outcome{}, err
+	var objects []manifests.Object
+	if p.Objects != nil {
+		var err error
+		objects, err = p.Objects(ctx, parts.Kit{
+			Cache: r.cache, ShellImage: r.endpoints.ShellImage, Kubectl: r.node.Kubernetes.Binary("kubectl"), Helm: r.built["helm"].Binary("helm"),
+		})
+		if err != nil {
+			return steps.Outcome{}, err
+		}
 	}
 	if err := manifests.ResolveKo(objects, r.refs); err != nil {
 		return steps.Outcome{}, err
@@ -381,6 +474,9 @@ func (r *rise) install(ctx context.Context, p parts.Part) (steps.Outcome, error)
 
 func (r *rise) allReady(selected []parts.Part) func(context.Context) (steps.Outcome, error) {
 	return func(ctx context.Context) (steps.Outcome, error) {
+		if err := r.saveEndpoints(ctx); err != nil {
+			return steps.Outcome{}, err
+		}
 		for _, p := range selected {
 			err := manifests.Until(ctx, 5*time.Minute, func(ctx context.Context) (string, error) {
 				if stale, err := r.stalePods(ctx, p); err != nil || stale != "" {
@@ -412,7 +508,7 @@ func (r *rise) stalePods(ctx context.Context, p parts.Part) (string, error) {
 // missing says what a part still lacks.
 func missing(ctx context.Context, client *manifests.Client, p parts.Part) (string, error) {
 	for _, namespace := range p.Namespaces {
-		unavailable, err := client.UnavailableDeployments(ctx, namespace)
+		unavailable, err := client.Unavailable(ctx, namespace, p.Workloads...)
 		if err != nil || len(unavailable) > 0 {
 			return strings.Join(unavailable, ", "), err
 		}

@@ -40,6 +40,8 @@ type Spec struct {
 	Files map[string]string
 	// Links are symbolic links: path in the image to target.
 	Links map[string]string
+	// Packages are archives of Debian packages whose files are in the image.
+	Packages []string
 	// Entrypoint is what the image runs.
 	Entrypoint []string
 	// Cmd are the arguments of the entrypoint, or the program when there is none.
@@ -53,7 +55,7 @@ type Spec struct {
 }
 
 // Assemble makes the image.
-func Assemble(s Spec) (v1.Image, error) {
+func Assemble(ctx context.Context, s Spec) (v1.Image, error) {
 	var layers []v1.Layer
 	if !s.Bare {
 		base, err := baseLayer()
@@ -66,9 +68,17 @@ func Assemble(s Spec) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	layers = append(layers, app)
+	if len(s.Packages) > 0 {
+		packages, err := packagesLayer(ctx, s.Packages)
+		if err != nil {
+			return nil, fmt.Errorf("assembling %s: %w", s.Repository, err)
+		}
+		layers = append(layers, packages)
+	}
 	img := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	img = mutate.ConfigMediaType(img, types.OCIConfigJSON)
-	if img, err = mutate.AppendLayers(img, append(layers, app)...); err != nil {
+	if img, err = mutate.AppendLayers(img, layers...); err != nil {
 		return nil, fmt.Errorf("assembling %s: %w", s.Repository, err)
 	}
 	config, err := img.ConfigFile()

@@ -21,11 +21,11 @@ func TestAssemble(t *testing.T) {
 		Repository: "a", Files: map[string]string{"/ko-app/hello": program}, Links: map[string]string{"/bin/sh": "/ko-app/hello"},
 		Entrypoint: []string{"/ko-app/hello"},
 	}
-	image, err := Assemble(spec)
+	image, err := Assemble(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := Assemble(spec)
+	again, err := Assemble(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}

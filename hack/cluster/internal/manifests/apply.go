@@ -32,12 +32,13 @@ const (
 )
 
 var (
-	configMaps  = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
-	nodes       = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
-	pods        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
-	leases      = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
-	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
-	crds        = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	configMaps   = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	nodes        = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
+	pods         = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	leases       = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+	deployments  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	statefulSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "statefulsets"}
+	crds         = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 )
 
 // Client talks to the cluster.

@@ -4,11 +4,13 @@ package manifests
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +21,17 @@ import (
 
 // Object is any Kubernetes object.
 type Object = unstructured.Unstructured
+
+// Run reads the objects that a program prints.
+func Run(ctx context.Context, program string, args ...string) ([]Object, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%s %s: %w\n%s", filepath.Base(program), args[0], err, strings.TrimSpace(errOut.String()))
+	}
+	return Parse(out.Bytes())
+}
 
 // ReadDir reads every object of the YAML files at or below a folder, leaving out what skip says by relative path.
 func ReadDir(dir string, skip func(path string) bool) ([]Object, error) {
@@ -80,6 +93,7 @@ var ranks = map[string]int{
 	"Secret":                   4,
 	"Service":                  5,
 	"Deployment":               6,
+	"StatefulSet":              6,
 	// Once its webhook is registered, an object is refused until the webhook's pod answers.
 	"ValidatingWebhookConfiguration": 7,
 	"MutatingWebhookConfiguration":   7,
@@ -139,24 +153,44 @@ func ConfigData(name string, data map[string]string) Change {
 	}
 }
 
-// Frugal makes containers of Deployments fit on a small node: it asks for little processor time and allows all of it,
-// which is what they need while they start.
-func Frugal(o *Object) bool {
-	if o.GetKind() != "Deployment" {
-		return true
-	}
-	path := []string{"spec", "template", "spec", "containers"}
-	containers, _, _ := unstructured.NestedSlice(o.Object, path...)
-	for _, c := range containers {
-		if c, ok := c.(map[string]any); ok {
-			if _, found, _ := unstructured.NestedMap(c, "resources"); found {
-				_ = unstructured.SetNestedField(c, "20m", "resources", "requests", "cpu")
-				unstructured.RemoveNestedField(c, "resources", "limits", "cpu")
+// Containers changes every container of Deployments and StatefulSets.
+func Containers(change func(container map[string]any)) Change {
+	return func(o *Object) bool {
+		if !slices.Contains([]string{"Deployment", "StatefulSet"}, o.GetKind()) {
+			return true
+		}
+		path := []string{"spec", "template", "spec", "containers"}
+		containers, _, _ := unstructured.NestedSlice(o.Object, path...)
+		for _, c := range containers {
+			if c, ok := c.(map[string]any); ok {
+				change(c)
 			}
 		}
+		_ = unstructured.SetNestedSlice(o.Object, containers, path...) // Fails only if one of them is no map.
+		return true
 	}
-	_ = unstructured.SetNestedSlice(o.Object, containers, path...)
-	return true
+}
+
+// Frugal makes containers fit on a small node: it asks for little processor time and allows all of it, which is what they need
+// while they start.
+func Frugal(o *Object) bool {
+	return Containers(func(c map[string]any) {
+		if _, found, _ := unstructured.NestedMap(c, "resources"); found {
+			_ = unstructured.SetNestedField(c, "20m", "resources", "requests", "cpu")
+			unstructured.RemoveNestedField(c, "resources", "limits", "cpu")
+		}
+	})(o)
+}
+
+// Prompt has containers asked at once and often whether they are ready, because someone is waiting for them.
+func Prompt(o *Object) bool {
+	return Containers(func(c map[string]any) {
+		if _, found, _ := unstructured.NestedMap(c, "readinessProbe"); found {
+			unstructured.RemoveNestedField(c, "readinessProbe", "initialDelaySeconds")
+			_ = unstructured.SetNestedField(c, int64(1), "readinessProbe", "periodSeconds")
+			_ = unstructured.SetNestedField(c, int64(30), "readinessProbe", "failureThreshold")
+		}
+	})(o)
 }
 
 const koPrefix = "ko://"

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
 const sample = `
@@ -100,5 +102,79 @@ func TestAdapt(t *testing.T) {
 	config, _ := objects[1].MarshalJSON()
 	if !strings.Contains(string(config), `"a":"b"`) || !strings.Contains(string(config), `"image":`) {
 		t.Errorf("the ConfigMap is %s", config)
+	}
+}
+
+func TestPrompt(t *testing.T) {
+	objects, err := Parse([]byte(`
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: s}
+spec: {template: {spec: {containers: [{name: a, readinessProbe: {httpGet: {path: /}, initialDelaySeconds: 20}}, {name: b}]}}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := Adapt(objects, Prompt)[0].MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"name":"a","readinessProbe":{"failureThreshold":30,"httpGet":{"path":"/"},"periodSeconds":1}},{"name":"b"}`; !strings.Contains(string(content), want) {
+		t.Errorf("%s is not in %s", want, content)
+	}
+}
+
+func TestRun(t *testing.T) {
+	objects, err := Run(t.Context(), "echo", `{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}`)
+	if err != nil || len(objects) != 1 || objects[0].GetName() != "a" {
+		t.Errorf("read %v (%v), want one object", objects, err)
+	}
+	if _, err := Run(t.Context(), "sh", "-c", "echo broken >&2; exit 3"); err == nil || !strings.Contains(err.Error(), "broken") {
+		t.Errorf("the error is %v, want what the program said in it", err)
+	}
+}
+
+func TestAvailability(t *testing.T) {
+	for name, c := range map[string]struct {
+		yaml string
+		all  bool
+	}{
+		"all":            {"{replicas: 2, observedGeneration: 1, availableReplicas: 2, updatedReplicas: 2}", true},
+		"one is missing": {"{replicas: 2, observedGeneration: 1, availableReplicas: 1, updatedReplicas: 2}", false},
+		"an old one":     {"{replicas: 3, observedGeneration: 1, availableReplicas: 3, updatedReplicas: 2}", false},
+		"not seen yet":   {"{replicas: 2, observedGeneration: 0, availableReplicas: 2, updatedReplicas: 2}", false},
+	} {
+		content, err := yaml.ToJSON([]byte("apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {generation: 1}\nspec: {replicas: 2}\nstatus: " + c.yaml))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var o Object
+		if err := o.UnmarshalJSON(content); err != nil { // As from the API server: with whole numbers.
+			t.Fatal(err)
+		}
+		if _, want, all := availability(&o); want != 2 || all != c.all {
+			t.Errorf("%s: wants %d, all available is %t", name, want, all)
+		}
+	}
+}
+
+func TestWithoutAuthority(t *testing.T) {
+	objects, err := Parse([]byte(`
+kind: MutatingWebhookConfiguration
+metadata: {name: a}
+webhooks: [{name: first, clientConfig: {caBundle: YQ==}}, {name: second, clientConfig: {}}]
+---
+kind: MutatingWebhookConfiguration
+metadata: {name: b}
+webhooks: [{name: first, clientConfig: {caBundle: YQ==}}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why := withoutAuthority(&objects[0]); !strings.Contains(why, "webhook second of a") {
+		t.Errorf("it says %q, want the second webhook", why)
+	}
+	if why := withoutAuthority(&objects[1]); why != "" {
+		t.Errorf("it says %q of webhooks that are complete", why)
 	}
 }

@@ -3,6 +3,7 @@ package manifests
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,31 +64,68 @@ func missingCondition(o *Object, kind string) string {
 	return fmt.Sprintf("%s %s has no condition %s yet", o.GetKind(), o.GetName(), kind)
 }
 
-// UnavailableDeployments lists the Deployments of a namespace that do not have all their pods available; it also says so
-// if there are none at all.
-func (c *Client) UnavailableDeployments(ctx context.Context, namespace string) ([]string, error) {
-	list, err := c.dynamic.Resource(deployments).Namespace(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("listing Deployments of %s: %w", namespace, err)
-	}
-	if len(list.Items) == 0 {
-		return []string{"namespace " + namespace + " has no Deployments"}, nil
-	}
+// Unavailable lists the Deployments and StatefulSets of a namespace that do not have all their pods available; it also says which of
+// those that are named are not there, or that there are none at all when none are named. Others than those named do not count then.
+func (c *Client) Unavailable(ctx context.Context, namespace string, names ...string) ([]string, error) {
 	var missing []string
-	for _, d := range list.Items {
-		want, found, _ := unstructured.NestedInt64(d.Object, "spec", "replicas")
-		if !found {
-			want = 1
+	seen := map[string]bool{}
+	for _, resource := range []schema.GroupVersionResource{deployments, statefulSets} {
+		list, err := c.dynamic.Resource(resource).Namespace(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("listing %s of %s: %w", resource.Resource, namespace, err)
 		}
-		available, _, _ := unstructured.NestedInt64(d.Object, "status", "availableReplicas")
-		updated, _, _ := unstructured.NestedInt64(d.Object, "status", "updatedReplicas")
-		total, _, _ := unstructured.NestedInt64(d.Object, "status", "replicas")
-		observed, _, _ := unstructured.NestedInt64(d.Object, "status", "observedGeneration")
-		if observed < d.GetGeneration() || available < want || updated < want || total > updated {
-			missing = append(missing, fmt.Sprintf("%s/%s %d/%d", namespace, d.GetName(), available, want))
+		for _, w := range list.Items {
+			if len(names) > 0 && !slices.Contains(names, w.GetName()) {
+				continue
+			}
+			seen[w.GetName()] = true
+			if available, want, all := availability(&w); !all {
+				missing = append(missing, fmt.Sprintf("%s/%s %d/%d", namespace, w.GetName(), available, want))
+			}
 		}
+	}
+	for _, name := range names {
+		if !seen[name] {
+			missing = append(missing, fmt.Sprintf("%s/%s is not there", namespace, name))
+		}
+	}
+	if len(seen) == 0 && len(names) == 0 {
+		missing = []string{"namespace " + namespace + " has no Deployments"}
 	}
 	return missing, nil
+}
+
+// availability tells how many pods of a workload are available, how many should be, and whether all are, of its latest version.
+func availability(o *Object) (available, want int64, all bool) {
+	want, found, _ := unstructured.NestedInt64(o.Object, "spec", "replicas")
+	if !found {
+		want = 1
+	}
+	available, _, _ = unstructured.NestedInt64(o.Object, "status", "availableReplicas")
+	updated, _, _ := unstructured.NestedInt64(o.Object, "status", "updatedReplicas")
+	total, _, _ := unstructured.NestedInt64(o.Object, "status", "replicas")
+	observed, _, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
+	return available, want, observed >= o.GetGeneration() && available >= want && updated >= want && total <= updated
+}
+
+// WithoutAuthority says which webhooks of a configuration do not know yet by which authority to know their server.
+func (c *Client) WithoutAuthority(ctx context.Context, gvr schema.GroupVersionResource, name string) (string, error) {
+	o, err := c.dynamic.Resource(gvr).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	return withoutAuthority(o), nil
+}
+
+func withoutAuthority(o *Object) string {
+	webhooks, _, _ := unstructured.NestedSlice(o.Object, "webhooks")
+	for _, w := range webhooks {
+		w, _ := w.(map[string]any)
+		if bundle, _, _ := unstructured.NestedString(w, "clientConfig", "caBundle"); bundle == "" {
+			return fmt.Sprintf("webhook %v of %s has no authority yet", w["name"], o.GetName())
+		}
+	}
+	return ""
 }
 
 // MissingCondition returns why a condition of an object is not true, or nothing if it is.

@@ -205,6 +205,8 @@ func (n *Node) ControllerManagerDaemon() process.Daemon {
 			"--root-ca-file=" + n.cert("ca"), "--service-account-private-key-file=" + n.key("service-accounts"),
 			"--cluster-signing-cert-file=" + n.cert("ca"), "--cluster-signing-key-file=" + n.key("ca"),
 			"--service-cluster-ip-range=" + layout.ServiceCIDR, "--profiling=false",
+			// Tests wait for what autoscalers do.
+			"--horizontal-pod-autoscaler-sync-period=5s", "--horizontal-pod-autoscaler-downscale-stabilization=15s",
 		},
 		Inputs: []string{kubeconfig},
 		Ready:  n.answers("https://127.0.0.1:10257/healthz"),

@@ -28,12 +28,19 @@ type Part struct {
 	Optional bool
 	// Component is the component its images are built from.
 	Component string
+	// Package is the Debian package its image holds, with all it depends on, in place of a component. Its objects call it ko://PACKAGE.
+	Package string
+	// Paths are where its objects expect programs in their images, by the program's name, if not at /ko-app/NAME. Such an image has no
+	// entrypoint, as those that the objects were made for.
+	Paths map[string]string
 	// Build and Install are how long these take on a machine that has not done them before.
 	Build, Install time.Duration
-	// Objects returns what it consists of, with image names still as the component has them.
+	// Objects returns what it consists of, with image names still as the component has them. A part without it is only built.
 	Objects func(context.Context, Kit) ([]manifests.Object, error)
-	// Namespaces are those whose Deployments must be available.
+	// Namespaces are those whose Deployments and StatefulSets must be available.
 	Namespaces []string
+	// Workloads are the names of those that are its own, in a namespace that it shares with other parts; all of them when empty.
+	Workloads []string
 	// Missing says what else is not ready yet; nothing when nil.
 	Missing func(context.Context, *manifests.Client) (string, error)
 }
@@ -44,11 +51,13 @@ type Kit struct {
 	Cache build.Cache
 	// ShellImage is the image with a shell.
 	ShellImage string
+	// Kubectl and Helm are the paths of these programs. Helm is there for parts that need the part of this name.
+	Kubectl, Helm string
 }
 
 // All lists every part, each after those it needs.
 func All() []Part {
-	return []Part{coredns, tekton, knative, traefik}
+	return []Part{coredns, tekton, knative, traefik, helm, keda, kedaHTTP, dapr, redis, nats, rabbitmq, mosquitto}
 }
 
 // Select returns the parts that are always installed, those asked for, and what they need.

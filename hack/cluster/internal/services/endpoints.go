@@ -48,6 +48,10 @@ type Endpoints struct {
 	ShellImage string `json:"shellImage" env:"CLUSTER_SHELL_IMAGE"`
 	// Kubectl is the path of the kubectl that was built with the cluster.
 	Kubectl string `json:"kubectl" env:"CLUSTER_KUBECTL"`
+	// Helm is the path of helm, if it was built: with the part helm, or one that needs it.
+	Helm string `json:"helm,omitempty" env:"CLUSTER_HELM"`
+	// DaprdImage is the image of Dapr's sidecar, if the part dapr is there. It has no entrypoint: the command is /daprd.
+	DaprdImage string `json:"daprdImage,omitempty" env:"CLUSTER_DAPRD_IMAGE"`
 }
 
 // EndpointsOf fills in what follows from the layout and the ports.
