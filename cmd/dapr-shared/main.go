@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Dapr-shared brings a daprd that Dapr's injector never sees the certificates by which it knows Dapr's control plane: `init` waits for
-// them before the pod starts, `run` hands them to daprd, which takes them from its environment only, and becomes daprd.
+// them before the pod starts, `run` hands them to daprd, which takes them from its environment only, and becomes daprd. `check` asks a
+// daprd whether it is what it should be.
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 
 const usage = `usage: dapr-shared init [flags]             wait for Dapr's trust bundle, and put it and this program into --dir
        dapr-shared run [flags] -- /daprd ...   set DAPR_TRUST_ANCHORS and become daprd
+       dapr-shared check [flags]            ask a daprd for its health and its metadata; DAPR_API_TOKEN is sent along
 dapr-shared init -h lists the flags; a flag --some-name may also be given as the environment variable DAPR_SHARED_SOME_NAME.`
 
 // The files of the folder that the init container and daprd's container share.
@@ -46,7 +48,7 @@ func main() {
 
 // run carries out one subcommand and returns the exit code.
 func run(ctx context.Context, args []string, stderr io.Writer) int {
-	commands := map[string]func(context.Context, settings) error{"init": prepare, "run": become}
+	commands := map[string]func(context.Context, settings) error{"init": prepare, "run": become, "check": check}
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprintln(stderr, usage)
 		return 2
@@ -74,6 +76,7 @@ type settings struct {
 	serviceAccount      string        // folder of the pod's credentials
 	timeout, poll, tell time.Duration // how long to wait, how often to ask, how often to say the same again
 	command             []string      // daprd's
+	expected            expected
 	log                 io.Writer
 }
 
@@ -85,9 +88,15 @@ func parse(command string, args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.name, "trust-bundle", "dapr-trust-bundle", "ConfigMap in which Dapr's sentry keeps its certificates")
 	flags.StringVar(&s.dir, "dir", "/var/run/dapr-shared", "folder that the init container and daprd's container share")
 	flags.StringVar(&s.serviceAccount, "service-account-dir", "/var/run/secrets/kubernetes.io/serviceaccount", "folder of the pod's credentials")
-	flags.DurationVar(&s.timeout, "timeout", 2*time.Minute, "how long init waits for Dapr, and run for an answer of the API server up to 5s, before it fails")
-	flags.DurationVar(&s.poll, "poll", time.Second, "how often init asks")
-	flags.DurationVar(&s.tell, "tell", 30*time.Second, "how often init says again what it waits for")
+	flags.DurationVar(&s.timeout, "timeout", 2*time.Minute, "how long init and check wait before they fail; run waits no longer than 5s for the API server")
+	flags.DurationVar(&s.poll, "poll", time.Second, "how often init and check ask")
+	flags.DurationVar(&s.tell, "tell", 30*time.Second, "how often they say again what they wait for")
+	if command == "check" {
+		flags.StringVar(&s.expected.url, "url", "", "daprd's HTTP API, such as http://orders-dapr:3500 (required)")
+		flags.StringVar(&s.expected.appID, "app-id", "", "app id that daprd must have (required)")
+		flags.StringVar(&s.expected.appAddress, "app-address", "", "host at which daprd must call the application")
+		flags.IntVar(&s.expected.appPort, "app-port", 0, "port on which daprd must call the application")
+	}
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return s, err
@@ -101,7 +110,9 @@ func parse(command string, args []string, stderr io.Writer) (settings, error) {
 	switch {
 	case command == "run" && len(s.command) == 0:
 		return s, fmt.Errorf("%w: run needs the command line of daprd after --", errUsage)
-	case command == "init" && len(s.command) > 0:
+	case command == "check" && (s.expected.url == "" || s.expected.appID == ""):
+		return s, fmt.Errorf("%w: check needs --url and --app-id", errUsage)
+	case command != "run" && len(s.command) > 0:
 		return s, fmt.Errorf("%w: unexpected argument %q", errUsage, s.command[0])
 	case s.timeout <= 0 || s.poll <= 0 || s.tell <= 0:
 		return s, fmt.Errorf("%w: --timeout, --poll and --tell must be more than nothing", errUsage)

@@ -272,6 +272,7 @@ func TestUsage(t *testing.T) {
 		"Unknown":         {args: []string{"install"}, want: "usage: dapr-shared init"},
 		"InitWithCommand": {args: []string{"init", "daprd"}, want: `unexpected argument "daprd"`},
 		"RunWithout":      {args: []string{"run"}, want: "run needs the command line of daprd after --"},
+		"CheckWhat":       {args: []string{"check", "--url=http://a"}, want: "check needs --url and --app-id"},
 		"Flag":            {args: []string{"init", "--speed=1"}, want: "-speed"},
 		"Never":           {args: []string{"init", "--poll=0"}, want: "must be more than nothing"},
 		"Environment":     {args: []string{"init"}, env: "soon", want: "DAPR_SHARED_TIMEOUT"},
@@ -297,6 +298,51 @@ func TestOutsideAPod(t *testing.T) {
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
 	if code, said := w.init(t); code != 1 || !strings.Contains(said, "this program runs in a pod only") {
 		t.Errorf("exit %d: %s", code, said)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	var healthy atomic.Bool
+	const right = `{"id":"orders","runtimeVersion":"1.18.2","appConnectionProperties":{"port":80,"protocol":"http","channelAddress":"app"},
+		"components":[{"name":"redis","type":"pubsub.redis"}]}`
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("dapr-api-token") != "secret":
+			rw.WriteHeader(http.StatusUnauthorized)
+		case r.URL.Path == "/v1.0/healthz" && healthy.Swap(true): // unhealthy once
+			rw.WriteHeader(http.StatusNoContent)
+		case r.URL.Path == "/v1.0/metadata":
+			_, _ = rw.Write([]byte(right))
+		default:
+			rw.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	defer server.Close()
+	for name, tt := range map[string]struct {
+		args  []string
+		token string
+		code  int
+		want  string
+	}{
+		"Right":   {[]string{"--app-id=orders", "--app-address=app", "--app-port=80"}, "secret", 0, "calls http://app:80 and has the components: redis (pubsub.redis)"},
+		"AppID":   {[]string{"--app-id=other"}, "secret", 1, `daprd has the app id "orders", not "other"`},
+		"Address": {[]string{"--app-id=orders", "--app-address=elsewhere"}, "secret", 1, `at "app", not at "elsewhere"`},
+		"Port":    {[]string{"--app-id=orders", "--app-port=81"}, "secret", 1, "on port 80, not on 81"},
+		"Token":   {[]string{"--app-id=orders"}, "guess", 1, "daprd wants another API token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			healthy.Store(false)
+			t.Setenv("DAPR_API_TOKEN", tt.token)
+			timeout := "30s"
+			if tt.code != 0 {
+				timeout = "200ms"
+			}
+			var stderr bytes.Buffer
+			code := run(t.Context(), append([]string{"check", "--url=" + server.URL, "--poll=1ms", "--timeout=" + timeout}, tt.args...), &stderr)
+			if code != tt.code || !strings.Contains(stderr.String(), tt.want) {
+				t.Errorf("exit %d: %s", code, stderr.String())
+			}
+		})
 	}
 }
 
