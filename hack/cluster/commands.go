@@ -14,6 +14,7 @@ import (
 	"github.com/openfunction/openfunction/hack/cluster/internal/build"
 	"github.com/openfunction/openfunction/hack/cluster/internal/cluster"
 	"github.com/openfunction/openfunction/hack/cluster/internal/images"
+	"github.com/openfunction/openfunction/hack/cluster/internal/parts"
 	"github.com/openfunction/openfunction/hack/cluster/internal/services"
 )
 
@@ -27,7 +28,7 @@ func commands() []command {
 		{"detect", "", "print which cluster would be used: $KUBECONFIG or the local one", detect},
 		{"load-image", "[--entrypoint=P] [--user=U] NAME BINARY", "push an image made of one static program", loadImage},
 		{"load-git", "[--private] DIR NAME", "commit a folder to a repository of the git server", loadGit},
-		{"build", "COMPONENT", "build a component and print the folder of its binaries", buildComponent},
+		{"build", "COMPONENT", "build a component, or get a broker's packages, and print their folder", buildComponent},
 		{"services", "", "", serve},
 	}
 }
@@ -178,6 +179,16 @@ func buildComponent(ctx context.Context, c *cluster.Cluster, args []string) erro
 	rest, err := parse(flags("build"), args, 1)
 	if err != nil {
 		return err
+	}
+	for _, p := range parts.All() {
+		if p.Name == rest[0] && p.Package != "" {
+			bundle, err := c.Packages().Fetch(ctx, p.Package)
+			if err != nil {
+				return err
+			}
+			fmt.Println(filepath.Dir(bundle.Files[0]))
+			return nil
+		}
 	}
 	component, err := build.Find(rest[0])
 	if err != nil {

@@ -46,6 +46,9 @@ func New(l layout.Layout) *Cluster {
 // Build makes sure that a component's binaries are in the cache.
 func (c *Cluster) Build() build.Cache { return c.cache }
 
+// Packages makes sure that Debian packages are in the cache.
+func (c *Cluster) Packages() debian.Cache { return c.packages }
+
 // Down stops and removes everything but the cache.
 func (c *Cluster) Down(out io.Writer) error {
 	if err := host.Root(); err != nil {

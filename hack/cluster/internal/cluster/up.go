@@ -2,20 +2,16 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/openfunction/openfunction/hack/cluster/internal/build"
 	"github.com/openfunction/openfunction/hack/cluster/internal/host"
-	"github.com/openfunction/openfunction/hack/cluster/internal/images"
 	"github.com/openfunction/openfunction/hack/cluster/internal/layout"
 	"github.com/openfunction/openfunction/hack/cluster/internal/leftovers"
 	"github.com/openfunction/openfunction/hack/cluster/internal/manifests"
@@ -38,6 +34,8 @@ type rise struct {
 	podlessAt time.Time
 	// refs are references of images by the import path of their program, or the package they hold.
 	refs map[string]string
+	// uploads are the images that the registry has.
+	uploads uploads
 	// built are the components of parts.
 	built map[string]build.Built
 }
@@ -107,33 +105,6 @@ func (r *rise) steps(selected []parts.Part) []steps.Step {
 		last.Needs = append(last.Needs, "install "+p.Name)
 	}
 	return append(all, last)
-}
-
-// remember adds parts to those that this cluster was ever asked for, and selects them all: every Up repairs what any was asked for.
-func (c *Cluster) remember(with []string) ([]parts.Part, error) {
-	before, err := c.asked()
-	if err != nil {
-		return nil, err
-	}
-	all := slices.Compact(slices.Sorted(slices.Values(append(before, with...))))
-	if len(all) > 0 {
-		if _, err := layout.WriteIfChanged(c.Layout.Path("with"), []byte(strings.Join(all, "\n")+"\n"), 0o644); err != nil {
-			return nil, err
-		}
-	}
-	return parts.Select(all)
-}
-
-// asked lists the optional parts that this cluster was asked for.
-func (c *Cluster) asked() ([]string, error) {
-	content, err := os.ReadFile(c.Layout.Path("with"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("reading which parts were asked for: %w", err)
-	}
-	return slices.DeleteFunc(strings.Fields(string(content)), func(name string) bool {
-		_, err := parts.Select([]string{name})
-		return err != nil // What another version of this program called a part.
-	}), nil
 }
 
 func plain(describe func() process.Daemon) func() (process.Daemon, error) {
@@ -303,39 +274,10 @@ func (r *rise) copyOfSelf() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading this program: %w", err)
 	}
+	r.uploads = loadUploads(r.Layout, content)
 	program := r.Layout.Path("bin", "openfunction-cluster")
 	_, err = layout.WriteIfChanged(program, content, 0o755)
 	return program, err
-}
-
-// baseImages makes the images that are no component's: the one that holds pods' namespaces, and the one with a shell.
-func (r *rise) baseImages(ctx context.Context) (steps.Outcome, error) {
-	pause := r.Layout.Path("bin", "pause")
-	if err := build.Program(ctx, r.Layout.Source, "./pause", pause); err != nil {
-		return steps.Outcome{}, err
-	}
-	ref, _, err := r.push(ctx, images.Spec{
-		Repository: "cluster/pause", Tag: "1", Bare: true, User: "65535:65535",
-		Files: map[string]string{"/pause": pause}, Entrypoint: []string{"/pause"},
-	})
-	if err != nil {
-		return steps.Outcome{}, err
-	}
-	r.pause = ref
-	shell, err := images.Busybox(host.Busybox())
-	if err != nil {
-		return steps.Outcome{}, err
-	}
-	r.endpoints.ShellImage, _, err = r.push(ctx, shell)
-	return steps.Outcome{}, err
-}
-
-func (r *rise) push(ctx context.Context, s images.Spec) (ref string, pushed bool, err error) {
-	img, err := images.Assemble(ctx, s)
-	if err != nil {
-		return "", false, err
-	}
-	return images.Push(ctx, r.endpoints.RegistryHost, layout.RegistryName, s, img)
 }
 
 func (r *rise) certificates(context.Context) (steps.Outcome, error) {
@@ -399,56 +341,6 @@ func (r *rise) packageStep(p parts.Part) steps.Step {
 			return steps.Outcome{Note: fmt.Sprintf("%s, %d archives", bundle.Version, len(bundle.Files))}, nil
 		},
 	}
-}
-
-// images packs what a part runs.
-func (r *rise) images(ctx context.Context, p parts.Part) (steps.Outcome, error) {
-	specs, err := r.specs(p)
-	if err != nil {
-		return steps.Outcome{}, err
-	}
-	count := 0
-	for program, spec := range specs {
-		ref, pushed, err := r.push(ctx, spec)
-		if err != nil {
-			return steps.Outcome{}, err
-		}
-		if pushed {
-			count++
-		}
-		r.refs[program] = ref
-	}
-	return steps.Outcome{Note: fmt.Sprintf("%d of %d pushed", count, len(specs)), Idle: count == 0}, nil
-}
-
-// specs describes the images of a part by what its objects call them: one with a Debian package, or one for every program of a component.
-// A program is where ko would put it, which some of them rely on, unless the part says otherwise.
-func (r *rise) specs(p parts.Part) (map[string]images.Spec, error) {
-	if p.Objects == nil {
-		return nil, nil
-	}
-	if p.Package != "" {
-		bundle, _ := r.packages.Look(p.Package)
-		spec, err := images.Debian("cluster/"+p.Name, bundle.Version, host.Busybox(), bundle.Needed())
-		return map[string]images.Spec{p.Package: spec}, err
-	}
-	programs, err := r.cache.Programs(p.Component)
-	if err != nil {
-		return nil, err
-	}
-	specs := make(map[string]images.Spec, len(programs))
-	for _, importPath := range programs {
-		name := filepath.Base(importPath)
-		spec := images.Spec{Repository: images.RepositoryOf(importPath), Tag: r.built[p.Component].Version}
-		if place, elsewhere := p.Paths[name]; elsewhere {
-			spec.Files, spec.Cmd = map[string]string{place: r.built[p.Component].Binary(name)}, []string{place}
-		} else {
-			place = "/ko-app/" + name
-			spec.Files, spec.Entrypoint = map[string]string{place: r.built[p.Component].Binary(name)}, []string{place}
-		}
-		specs[importPath] = spec
-	}
-	return specs, nil
 }
 
 func (r *rise) install(ctx context.Context, p parts.Part) (steps.Outcome, error) {

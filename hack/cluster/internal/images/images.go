@@ -124,6 +124,16 @@ func Push(ctx context.Context, hostRegistry, clusterRegistry string, s Spec, img
 	return ref, true, nil
 }
 
+// There tells whether the registry has an image that Push returned the reference of.
+func There(ctx context.Context, hostRegistry, clusterRegistry, ref string) bool {
+	digest, err := name.NewDigest(hostRegistry+strings.TrimPrefix(ref, clusterRegistry), name.Insecure)
+	if err != nil {
+		return false
+	}
+	_, err = remote.Head(digest, remote.WithContext(ctx))
+	return err == nil
+}
+
 // baseLayer holds what every program may expect: certificates, a nonroot user, a place for temporary files.
 func baseLayer() (v1.Layer, error) {
 	bundle, err := os.ReadFile(certificates)
