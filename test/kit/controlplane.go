@@ -13,8 +13,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,19 +28,20 @@ import (
 type Options struct {
 	// CRDs to install; nil means all that the kit knows.
 	CRDs []CRDs
-	// WithoutGarbageCollector leaves kube-controller-manager out, for suites that only ask the API server.
+	// WithoutGarbageCollector leaves kube-controller-manager out, with the garbage collector and all else it runs, for suites that only
+	// ask the API server.
 	WithoutGarbageCollector bool
 	// Audit makes the API server write every write request to the file AuditLog.
 	Audit bool
 }
 
-// ControlPlane is a running Kubernetes API with garbage collection and without nodes.
+// ControlPlane is a running Kubernetes API with garbage collection and the controllers of workloads, and one node that nothing runs on.
 type ControlPlane struct {
 	// Config is an administrator's, without client-side rate limits.
 	Config *rest.Config
 	// Client reads and writes without a cache, as the administrator.
 	Client client.Client
-	// Scheme knows Kubernetes, Tekton, Knative Serving, Gateway API and our own kinds.
+	// Scheme knows Kubernetes, Tekton, Knative Serving, KEDA, Dapr, Gateway API and our own kinds.
 	Scheme *runtime.Scheme
 	// Kubeconfig is the path of a file for the administrator.
 	Kubeconfig string
@@ -77,7 +80,7 @@ func Start(ctx context.Context, o Options) (*ControlPlane, error) {
 
 func (cp *ControlPlane) start(ctx context.Context, o Options) error {
 	if o.CRDs == nil {
-		o.CRDs = []CRDs{OpenFunction, Tekton, Knative, GatewayAPI}
+		o.CRDs = []CRDs{OpenFunction, Tekton, Knative, KEDA, KEDAHTTP, Dapr, GatewayAPI}
 	}
 	if err := cp.startAPIServer(o); err != nil {
 		return err
@@ -98,6 +101,10 @@ func (cp *ControlPlane) start(ctx context.Context, o Options) error {
 	}
 	if o.WithoutGarbageCollector {
 		return nil
+	}
+	// A DaemonSet makes a pod for each node there is.
+	if err := cp.Client.Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "kit"}}); err != nil {
+		return fmt.Errorf("making the node: %w", err)
 	}
 	return cp.startCollector(ctx)
 }
@@ -147,11 +154,13 @@ rules:
 - level: None
 `
 
-// startCollector runs those controllers of kube-controller-manager that every cluster has and that need no node.
+// startCollector runs those controllers of kube-controller-manager that every cluster has and that need no more of a node than its name:
+// the pods they make are played.
 func (cp *ControlPlane) startCollector(ctx context.Context) error {
 	p, err := startProcess(cp.programs["kube-controller-manager"],
 		"--kubeconfig="+cp.Kubeconfig,
-		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller",
+		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,"+
+			"deployment-controller,replicaset-controller,statefulset-controller,daemonset-controller,job-controller",
 		"--leader-elect=false", "--secure-port=0", "--bind-address=127.0.0.1",
 		"--use-service-account-credentials=false",
 		"--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-gc-syncs=20",

@@ -35,6 +35,17 @@ var (
 		"config/core/300-resources/service.yaml", "config/core/300-resources/configuration.yaml",
 		"config/core/300-resources/revision.yaml", "config/core/300-resources/route.yaml",
 	}}
+	// KEDA has scaled objects and jobs, and how their triggers log in.
+	KEDA = CRDs{name: "KEDA", module: "github.com/kedacore/keda/v2", files: []string{
+		"config/crd/bases/keda.sh_scaledobjects.yaml", "config/crd/bases/keda.sh_scaledjobs.yaml",
+		"config/crd/bases/keda.sh_triggerauthentications.yaml",
+	}}
+	// KEDAHTTP is KEDA's HTTP add-on.
+	KEDAHTTP = CRDs{name: "KEDA HTTP add-on", module: "github.com/kedacore/http-add-on", files: []string{
+		"config/crd/bases/http.keda.sh_httpscaledobjects.yaml", "config/crd/bases/http.keda.sh_interceptorroutes.yaml",
+	}}
+	// Dapr has components.
+	Dapr = CRDs{name: "Dapr", module: "github.com/dapr/dapr", files: []string{"charts/dapr/crds/components.yaml"}}
 	// GatewayAPI has the standard channel.
 	GatewayAPI = CRDs{name: "Gateway API", module: "sigs.k8s.io/gateway-api", files: []string{
 		"config/crd/standard/gateway.networking.k8s.io_*.yaml",

@@ -5,6 +5,7 @@ package kit
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -14,33 +15,61 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/workqueue"
-	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // Words that decide how the played engines treat an object that has them anywhere in its spec. Only the content
 // decides, so the same spec ends the same way whatever came before it.
 const (
-	// WordBroken makes a build, or a version of a service, fail.
+	// WordBroken makes a build, or a version of a service, fail; of a pod, the image of the container that has it cannot be
+	// pulled; a scaler is refused.
 	WordBroken = "kit-broken"
-	// WordSlow makes a build run until it is cancelled, and a service start for ever.
+	// WordSlow makes a build run until it is cancelled, and a service or a pod start for ever.
 	WordSlow = "kit-slow"
 	// WordLate makes a build run into its timeout.
 	WordLate = "kit-late"
 )
 
-// PlayEngines plays Tekton and Knative for every task run and Knative Service of the control plane until ctx ends.
-// Builds succeed and services get ready, but for the words above.
+// players are the engines that are played, by the kind they act on.
+func (cp *ControlPlane) players() map[schema.GroupKind]player {
+	return map[schema.GroupKind]player{
+		taskRuns:          cp.playTaskRun,
+		services:          cp.playService,
+		pods:              cp.playPod,
+		scaledObjects:     cp.playScaledObject,
+		scaledJobs:        cp.playScaledJob,
+		httpScaledObjects: cp.playHTTPScaledObject,
+		deployments:       cp.playDaprOperator,
+		statefulSets:      cp.playDaprOperator,
+	}
+}
+
+// player moves an object one step on, if it has a step to go. It may be asked at any time and sees what the onlooker sees.
+type player func(ctx context.Context, m *mirror, o *unstructured.Unstructured) error
+
+// errNotYet is why a player is asked again by and by.
+var errNotYet = errors.New("what is needed is not there yet")
+
+// PlayEngines plays Tekton, Knative, KEDA, its HTTP add-on, Dapr and the kubelet for every object of the control plane until ctx ends.
+// Builds succeed, services and pods get ready and scalers find nothing to do, but for the words above.
 func (cp *ControlPlane) PlayEngines(ctx context.Context) error {
 	m, err := cp.watch(ctx)
 	if err != nil {
 		return err
 	}
+	if err := cp.playDaprInjector(ctx); err != nil {
+		return err
+	}
+	players := cp.players()
 	queue := workqueue.NewTypedRateLimitingQueue(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[played](5*time.Millisecond, time.Second))
 	m.onChange(func(o *unstructured.Unstructured) {
-		if kind := o.GroupVersionKind().GroupKind(); kind == taskRuns || kind == services {
+		kind := o.GroupVersionKind().GroupKind()
+		if players[kind] != nil {
 			queue.Add(played{kind, client.ObjectKeyFromObject(o)})
+		}
+		for _, other := range concerned(m, o) {
+			queue.Add(other)
 		}
 	})
 	for range 4 {
@@ -50,7 +79,7 @@ func (cp *ControlPlane) PlayEngines(ctx context.Context) error {
 				if end {
 					return
 				}
-				if err := cp.play(ctx, m, item); err != nil && ctx.Err() == nil {
+				if err := play(ctx, m, players[item.kind], item); err != nil && ctx.Err() == nil {
 					queue.AddRateLimited(item)
 				} else {
 					queue.Forget(item)
@@ -66,51 +95,66 @@ func (cp *ControlPlane) PlayEngines(ctx context.Context) error {
 	return nil
 }
 
-// What the played engines act on.
-var (
-	taskRuns = tektonv1.Kind("TaskRun")
-	services = kservingv1.Kind("Service")
-)
-
 type played struct {
 	kind schema.GroupKind
 	key  client.ObjectKey
 }
 
-// play moves one object one step on, if it has a step to go.
-func (cp *ControlPlane) play(ctx context.Context, m *mirror, p played) error {
+// concerned are the objects whose engine looks at the given one too.
+func concerned(m *mirror, o *unstructured.Unstructured) []played {
+	same := func(kind schema.GroupKind) []played { return []played{{kind, client.ObjectKeyFromObject(o)}} }
+	switch kind := o.GroupVersionKind().GroupKind(); kind {
+	case placeholders:
+		return append(same(services), concernedWithDapr(m, o)...)
+	case routes:
+		return same(services)
+	case scaledObjects:
+		return same(httpScaledObjects)
+	case deployments, statefulSets:
+		var scalers []played
+		for _, scaler := range m.of(scaledObjects.Kind, o.GetNamespace()) {
+			if target, _, _ := unstructured.NestedString(scaler.Object, "spec", "scaleTargetRef", "name"); target == o.GetName() {
+				scalers = append(scalers, played{scaledObjects, client.ObjectKeyFromObject(scaler)})
+			}
+		}
+		return scalers
+	}
+	return nil
+}
+
+// play asks the player of an object that exists.
+func play(ctx context.Context, m *mirror, player player, p played) error {
 	o := m.get(p.kind, p.key.Namespace, p.key.Name)
-	if o == nil || o.GetDeletionTimestamp() != nil {
+	if o == nil {
 		return nil
 	}
-	var status client.Object
-	if p.kind == taskRuns {
-		run := &tektonv1.TaskRun{}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, run); err != nil {
-			return err
-		}
-		next, due := nextBuild(run)
-		if !due {
-			return nil
-		}
-		setBuild(run, next)
-		status = run
-	} else {
-		service := &kservingv1.Service{}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, service); err != nil {
-			return err
-		}
-		if service.Status.ObservedGeneration == service.Generation {
-			return nil
-		}
-		setService(service, nextService(service))
-		status = service
-	}
-	err := cp.Client.Status().Update(ctx, status)
+	err := player(ctx, m, o)
 	if apierrors.IsConflict(err) {
 		return nil // the change that made it stale comes by itself
 	}
 	return client.IgnoreNotFound(err)
+}
+
+// typed copies an object that the onlooker sees.
+func typed[T any](o *unstructured.Unstructured) (*T, error) {
+	object := new(T)
+	return object, runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, object)
+}
+
+// taskRuns is what the played Tekton acts on.
+var taskRuns = tektonv1.Kind("TaskRun")
+
+func (cp *ControlPlane) playTaskRun(ctx context.Context, _ *mirror, o *unstructured.Unstructured) error {
+	run, err := typed[tektonv1.TaskRun](o)
+	if err != nil {
+		return err
+	}
+	next, due := nextBuild(run)
+	if !due || run.DeletionTimestamp != nil {
+		return nil
+	}
+	setBuild(run, next)
+	return cp.Client.Status().Update(ctx, run)
 }
 
 // nextBuild starts a task run and then ends it.
@@ -130,16 +174,6 @@ func nextBuild(run *tektonv1.TaskRun) (Build, bool) {
 		return BuildFails, true
 	}
 	return BuildSucceeds, true
-}
-
-func nextService(service *kservingv1.Service) Service {
-	switch {
-	case says(service.Spec, WordBroken):
-		return ServiceFails
-	case says(service.Spec, WordSlow):
-		return ServiceStarts
-	}
-	return ServiceReady
 }
 
 func says(spec any, word string) bool {

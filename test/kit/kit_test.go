@@ -26,7 +26,7 @@ func run(m *testing.M) int {
 	defer cancel()
 	begin := time.Now()
 	var err error
-	if cp, err = Start(ctx, Options{CRDs: []CRDs{Tekton, Knative, GatewayAPI}}); err != nil {
+	if cp, err = Start(ctx, Options{CRDs: []CRDs{Tekton, Knative, KEDA, KEDAHTTP, GatewayAPI}}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

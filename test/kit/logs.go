@@ -32,6 +32,9 @@ func logAbout(namespace string) string {
 	return strings.Join(lines[max(0, len(lines)-40):], "")
 }
 
+// Logged is the end of what the managers of this process have logged.
+func Logged() string { return logged.String() }
+
 // tail keeps the last of what is written to it.
 type tail struct {
 	limit int

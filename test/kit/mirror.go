@@ -128,14 +128,12 @@ func (m *mirror) saw(o any, exists bool) {
 		delete(m.pictures, object.GetUID())
 	}
 	m.mu.Unlock()
-	if exists {
-		for _, watcher := range watchers {
-			watcher(object)
-		}
+	for _, watcher := range watchers {
+		watcher(object)
 	}
 }
 
-// onChange calls f with each object that exists now or changes later; f must not block or change it.
+// onChange calls f with each object that exists now, and that changes or goes later; f must not block or change it.
 func (m *mirror) onChange(f func(*unstructured.Unstructured)) {
 	m.mu.Lock()
 	m.watchers = append(slices.Clone(m.watchers), f)

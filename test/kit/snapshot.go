@@ -11,7 +11,11 @@ import (
 	"strings"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
 	"github.com/openfunction/openfunction/pkg/apply"
@@ -19,14 +23,15 @@ import (
 
 // Snapshot is a picture of a namespace that depends on what is so and not on how or when it came to be: every
 // object but those each namespace has, as JSON by its name, without identities, versions and times. Of objects that
-// are not ours only what our controllers wrote is in it: their status belongs to the engines.
+// are not ours only what our controllers wrote is in it: their status belongs to the engines. Of an object that an engine
+// made it says only that it is there, and of what Kubernetes made of a workload nothing: it remembers the way.
 type Snapshot map[string]string
 
 // Snapshot takes the picture.
 func (w *World) Snapshot() Snapshot {
 	s := Snapshot{}
 	for _, o := range w.mirror.objects(w.Namespace) {
-		if id(o) == "ServiceAccount/default" || id(o) == "ConfigMap/kube-root-ca.crt" {
+		if id(o) == "ServiceAccount/default" || id(o) == "ConfigMap/kube-root-ca.crt" || ofWorkload(o) {
 			continue
 		}
 		s[id(o)] = w.mirror.picture(o)
@@ -92,7 +97,25 @@ var revision = regexp.MustCompile(`-\d{5}\b`)
 // uid is an identity, which also stands in owner references and in the keys of managed fields.
 var uid = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
+// ofWorkload tells that a controller of Kubernetes made the object: a pod, or one of a workload's revisions.
+func ofWorkload(o *unstructured.Unstructured) bool {
+	owner := metav1.GetControllerOf(o)
+	return owner != nil && (owner.APIVersion == appsv1.SchemeGroupVersion.String() || owner.APIVersion == batchv1.SchemeGroupVersion.String())
+}
+
+// ofEngine tells that an engine made the object for one of its own.
+func ofEngine(o *unstructured.Unstructured) bool {
+	owner := metav1.GetControllerOf(o)
+	return owner != nil && !ofOurGroups(schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind).Group)
+}
+
+// remembered are the annotations by which Kubernetes counts the versions of a workload.
+var remembered = []string{"deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"}
+
 func normalised(o *unstructured.Unstructured, namespace string) string {
+	if ofEngine(o) {
+		return `"made by the engine"`
+	}
 	current := o.GetGeneration()
 	metadata := o.Object["metadata"].(map[string]any)
 	for _, field := range []string{"uid", "resourceVersion", "generation", "creationTimestamp", "selfLink"} {
@@ -107,8 +130,13 @@ func normalised(o *unstructured.Unstructured, namespace string) string {
 		delete(o.Object, "status")
 		metadata["managedFields"] = writers(metadata["managedFields"])
 	}
-	if annotations, ok := metadata["annotations"].(map[string]any); ok && annotations[apply.AppliedAnnotation] != nil {
-		annotations[apply.AppliedAnnotation] = "HASH" // it covers the owner's identity
+	if annotations, ok := metadata["annotations"].(map[string]any); ok {
+		for _, key := range remembered {
+			delete(annotations, key)
+		}
+		if annotations[apply.AppliedAnnotation] != nil {
+			annotations[apply.AppliedAnnotation] = "HASH" // it covers the owner's identity
+		}
 	}
 	text, err := json.MarshalIndent(o.Object, "", "  ")
 	if err != nil {
@@ -143,13 +171,13 @@ func clean(tree map[string]any, current int64) {
 	}
 }
 
-// writers keeps who owns which fields of a child, without when; what its engine wrote into the status is left out.
+// writers keeps who owns which fields of a child, without when; what its engine wrote into a subresource is left out.
 func writers(fields any) any {
 	entries, _ := fields.([]any)
 	var kept []any
 	for _, entry := range entries {
 		entry := entry.(map[string]any)
-		if entry["subresource"] == "status" {
+		if entry["subresource"] != nil {
 			continue
 		}
 		delete(entry, "time")

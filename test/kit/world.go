@@ -213,8 +213,9 @@ func unsettled(o *unstructured.Unstructured) string {
 	return "neither Ready nor Stalled"
 }
 
-func ours(o *unstructured.Unstructured) bool {
-	group := o.GroupVersionKind().Group
+func ours(o *unstructured.Unstructured) bool { return ofOurGroups(o.GroupVersionKind().Group) }
+
+func ofOurGroups(group string) bool {
 	return group == groupOfOurs || strings.HasSuffix(group, "."+groupOfOurs)
 }
 
