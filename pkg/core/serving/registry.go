@@ -6,24 +6,23 @@ import (
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/core/serving/knative"
-	"github.com/openfunction/openfunction/pkg/problem"
+	"github.com/openfunction/openfunction/pkg/core/serving/openfuncasync"
+	"github.com/openfunction/openfunction/pkg/core/serving/openfuncsync"
 )
 
-// Runs returns every serving run of this release.
+// Runs returns every serving run, with all that it may need.
 func Runs() []core.ServingRun {
-	return []core.ServingRun{knative.Run{}}
+	return []core.ServingRun{knative.Run{}, openfuncsync.Run{}, openfuncasync.Run{}}
 }
 
-// For returns the run that serves the Serving (architecture.md, section 3), or a Stalled problem where this release has none.
-func For(s *corev1beta2.Serving) (core.ServingRun, error) {
+// For returns the run that serves the Serving (architecture.md, section 3). There is one for every spec.
+func For(s *corev1beta2.Serving) core.ServingRun {
 	switch {
 	case s.Spec.HTTP() == nil:
-		return nil, problem.Stalled(corev1beta2.RunNotAvailableReason,
-			"Functions without an HTTP trigger are not served by this release; set spec.serving.triggers.http, or remove spec.serving.triggers.dapr")
+		return openfuncasync.For(s)
 	case s.Spec.UsesKEDA():
-		return nil, problem.Stalled(corev1beta2.RunNotAvailableReason,
-			"Engine keda is not served by this release; set spec.serving.triggers.http.engine to knative and remove scaleOptions.keda.httpScaledObject")
+		return openfuncsync.Run{}
 	default:
-		return knative.Run{}, nil
+		return knative.Run{}
 	}
 }

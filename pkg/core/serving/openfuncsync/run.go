@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package openfuncsync
+
+import (
+	"strings"
+
+	httpv1alpha1 "github.com/kedacore/http-add-on/operator/apis/http/v1alpha1"
+	httpv1beta1 "github.com/kedacore/http-add-on/operator/apis/http/v1beta1"
+	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/core/serving/podspec"
+	"github.com/openfunction/openfunction/pkg/core/serving/workload"
+)
+
+// name of the run.
+const name = "openfuncsync"
+
+const (
+	// servicePort is the port of the function's Services.
+	servicePort int32 = 80
+	// appProtocolH2C tells the interceptor, which reads it from the Service, that the function speaks HTTP/2 only.
+	appProtocolH2C = "kubernetes.io/h2c"
+	// portNameH2C is how a template says the same, as with Knative: by the name of the port.
+	portNameH2C = "h2c"
+)
+
+// Run is the ServingRun on KEDA's HTTP add-on.
+type Run struct{}
+
+var (
+	_ core.ServingRun = Run{}
+	_ core.Addresser  = Run{}
+	_ core.Fronted    = Run{}
+	_ core.Starter    = Run{}
+)
+
+// Name returns "openfuncsync".
+func (Run) Name() string { return name }
+
+// Needs returns KEDA and its HTTP add-on.
+func (Run) Needs() core.Provider {
+	return core.Provider{
+		Title: "KEDA with its HTTP add-on",
+		Kinds: []schema.GroupVersionKind{
+			kedav1alpha1.SchemeGroupVersion.WithKind("ScaledObject"),
+			httpv1alpha1.SchemeGroupVersion.WithKind("HTTPScaledObject"),
+			httpv1beta1.SchemeGroupVersion.WithKind("InterceptorRoute"),
+		},
+		Install: "kubectl apply --server-side -f https://github.com/kedacore/keda/releases/download/v2.21.0/keda-2.21.0.yaml" +
+			" && helm install http-add-on keda-add-ons-http --repo https://kedacore.github.io/charts --version 0.15.0 --namespace keda",
+	}
+}
+
+// Desired returns the Deployment, the Service of its pods, the HTTPScaledObject and, where it cannot say which path of which host is the
+// function's, an InterceptorRoute.
+func (Run) Desired(in core.Input) ([]client.Object, error) {
+	template, err := template(in)
+	if err != nil {
+		return nil, err
+	}
+	routing, err := routingOf(in)
+	if err != nil {
+		return nil, err
+	}
+	scaler, err := httpScaledObject(in, workload.Version(template), routing)
+	if err != nil {
+		return nil, err
+	}
+	objects := []client.Object{
+		object(in).Deployment(in, template, nil),
+		object(in).Service(in, corev1.ServicePort{
+			Name: "http", Port: servicePort, TargetPort: intstr.FromInt32(in.Serving.Spec.HTTP().ContainerPort()), AppProtocol: appProtocol(template)}),
+		scaler,
+	}
+	if routing.isPartial() {
+		objects = append(objects, interceptorRoute(in, scaler, routing))
+	}
+	return objects, nil
+}
+
+func object(in core.Input) workload.Object {
+	return workload.Object{Name: core.HTTPChild(in.Serving.Name), Run: name}
+}
+
+func template(in core.Input) (corev1.PodTemplateSpec, error) {
+	return workload.Template(in, workload.Pods{Run: name, Kind: workload.Deployment, Port: in.Serving.Spec.HTTP().ContainerPort()})
+}
+
+// appProtocol is set for a function whose template names its port as functions that speak HTTP/2 only do.
+func appProtocol(template corev1.PodTemplateSpec) *string {
+	for _, container := range template.Spec.Containers {
+		for _, port := range container.Ports {
+			if container.Name == podspec.FunctionContainer && strings.HasPrefix(port.Name, portNameH2C) {
+				return ptr.To(appProtocolH2C)
+			}
+		}
+	}
+	return nil
+}
+
+// Front returns the Service of the function's name: the interceptor's address, whose port is only a hint.
+func (Run) Front(in core.Input) client.Object {
+	front := workload.Object{Name: in.Serving.Name, Run: name}
+	return &corev1.Service{
+		ObjectMeta: front.Meta(in),
+		Spec: corev1.ServiceSpec{
+			Type:         corev1.ServiceTypeExternalName,
+			ExternalName: core.InterceptorService + "." + in.Settings.PlatformNamespace + ".svc." + in.ClusterDomain,
+			Ports:        []corev1.ServicePort{{Name: "http", Protocol: corev1.ProtocolTCP, Port: servicePort, TargetPort: intstr.FromInt32(servicePort)}},
+		},
+	}
+}
+
+// Addresses returns the address inside the cluster. The user's host names are no addresses until something outside routes them here.
+func (Run) Addresses(live core.Live) []corev1beta2.FunctionAddress {
+	scaler, found := core.Find[*httpv1alpha1.HTTPScaledObject](live)
+	if !found {
+		return nil
+	}
+	host := scaler.Labels[corev1beta2.ServingLabel] + "." + scaler.Namespace + ".svc." + live.ClusterDomain
+	return []corev1beta2.FunctionAddress{{Type: ptr.To(corev1beta2.InternalAddressType), Value: "http://" + host}}
+}
+
+// Version is the version of the pods.
+func (Run) Version(in core.Input) (string, error) {
+	template, err := template(in)
+	return workload.Version(template), err
+}
+
+// HasStarted tells that a copy of the current version is ready.
+func (Run) HasStarted(live core.Live) bool {
+	deployment, found := workload.Find[*appsv1.Deployment](live, name)
+	return found && workload.RolloutOf(deployment, live.Pods).HasStarted()
+}
