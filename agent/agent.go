@@ -79,7 +79,7 @@ func New(ctx context.Context, config Config, log logr.Logger) (*Agent, error) {
 }
 
 // readersOf keeps what is being read, and is not counted as pending yet, below what may be pending.
-func readersOf(config Config) int64 { return min(max(config.MaxPendingBytes/config.MaxBody, 2), 16) }
+func readersOf(config Config) int64 { return min(max(config.MaxPendingBytes/config.MaxBody/2, 2), 16) }
 
 func (a *Agent) listen(ctx context.Context) error {
 	for port, listener := range map[*int]*net.Listener{
@@ -107,7 +107,7 @@ func (a *Agent) dial(address string) transport {
 	if a.config.FunctionProtocol == HTTP {
 		return newHTTPFunction(address, authority)
 	}
-	f, err := newGRPCFunction(address, authority, a.config.MaxBody, a.metrics.reconnected.Inc)
+	f, err := newGRPCFunction(address, authority, a.config.largest(), a.metrics.reconnected.Inc)
 	if err != nil { // of options that do not depend on the address
 		panic(err)
 	}

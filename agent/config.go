@@ -74,6 +74,12 @@ func ParseConfig(flags *flag.FlagSet, args []string, lookup func(string) (string
 	return c, c.Validate()
 }
 
+// envelope is what a message may have around an event of the largest size.
+const envelope = 64 << 10
+
+// largest is the size of the largest message.
+func (c Config) largest() int64 { return c.MaxBody + envelope }
+
 // fromEnvironment sets every flag that was not given from AGENT_<FLAG>.
 func fromEnvironment(flags *flag.FlagSet, lookup func(string) (string, bool)) error {
 	given := map[string]bool{}
@@ -105,7 +111,7 @@ func (c Config) Validate() error {
 		require(port >= 0 && port <= 65535, "a port is between 1 and 65535")
 	}
 	require(c.MaxBody > 0 && c.MaxBody <= 1<<30, "--max-body is between 1 byte and 1 GiB")
-	require(c.MaxPendingBytes >= c.MaxBody+costOfCall, "--max-pending-bytes has room for at least one event of --max-body, and 32 KiB")
+	require(c.MaxPendingBytes >= c.largest()+costOfCall, "--max-pending-bytes has room for one event of --max-body, and 96 KiB")
 	require(c.MaxInFlight > 0, "--max-in-flight is at least 1")
 	require(c.Hold > 0 && c.Drain >= 0 && c.AnswerTimeout >= 0, "--hold is more than 0, --drain and --answer-timeout are not negative")
 	if _, err := splitAddresses(c.FunctionAddress); err != nil {

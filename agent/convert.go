@@ -194,7 +194,9 @@ func mediaType(contentType string) string {
 
 func isJSON(media string) bool { return media == jsonType || strings.HasSuffix(media, "+json") }
 
-func isText(media string) bool { return strings.HasPrefix(media, "text/") || media == "application/xml" }
+func isText(media string) bool {
+	return strings.HasPrefix(media, "text/") || media == "application/xml"
+}
 
 // urlOf never lets a path become another host's.
 func urlOf(path string) url.URL {

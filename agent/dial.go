@@ -35,4 +35,6 @@ var dialer = tcp{net.Dialer{
 	},
 }}
 
-func (d *tcp) dial(ctx context.Context, address string) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
+func (d *tcp) dial(ctx context.Context, address string) (net.Conn, error) {
+	return d.DialContext(ctx, "tcp", address)
+}

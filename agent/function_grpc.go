@@ -21,9 +21,6 @@ import (
 // nothing. HTTP/2 pings would do as well, but gRPC servers take them for an attack.
 const probeMethod = "/openfunction.agent.v1.Probe/Probe"
 
-// envelope is what a gRPC message may have around a body of the largest size.
-const envelope = 64 << 10
-
 // grpcFunction is the one long-lived connection to a replica that speaks gRPC.
 type grpcFunction struct {
 	connect func() (*grpc.ClientConn, error)
@@ -31,7 +28,7 @@ type grpcFunction struct {
 	lost    func() // counts connections that were replaced
 }
 
-func newGRPCFunction(address, authority string, maxBody int64, lost func()) (*grpcFunction, error) {
+func newGRPCFunction(address, authority string, largest int64, lost func()) (*grpcFunction, error) {
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithAuthority(authority),
@@ -41,7 +38,7 @@ func newGRPCFunction(address, authority string, maxBody int64, lost func()) (*gr
 		grpc.WithIdleTimeout(0),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: dialTimeout,
 			Backoff: backoff.Config{BaseDelay: firstBackoff, Multiplier: 2, Jitter: 0.2, MaxDelay: lastBackoff}}),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec{}), grpc.MaxCallRecvMsgSize(int(maxBody)+envelope)),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec{}), grpc.MaxCallRecvMsgSize(int(largest))),
 	}
 	f := &grpcFunction{lost: lost, connect: func() (*grpc.ClientConn, error) {
 		conn, err := grpc.NewClient("passthrough:///"+address, options...)

@@ -22,7 +22,7 @@ const (
 	resolveWaiting = 200 * time.Millisecond // while events wait and no replica is known
 	lookupTimeout  = 2 * time.Second
 	probeEvery     = time.Second
-	probeTimeout   = 1500 * time.Millisecond
+	probeTimeout   = time.Second
 	firstBackoff   = 50 * time.Millisecond
 	lastBackoff    = time.Second
 )

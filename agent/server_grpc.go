@@ -43,7 +43,7 @@ func (a *Agent) newGRPCServer() *grpc.Server {
 	return grpc.NewServer(
 		grpc.ForceServerCodecV2(codec{}),
 		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error { return a.serveGRPC(stream) }),
-		grpc.MaxRecvMsgSize(int(a.config.MaxBody)+envelope),
+		grpc.MaxRecvMsgSize(int(a.config.largest())),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
 		// What daprd may send ahead of being asked for: a constant, because gRPC's own estimate grows with every connection.
@@ -115,9 +115,10 @@ func (a *Agent) receive(stream grpc.ServerStream) (*frame, result, error) {
 	a.reads.enter()
 	err := stream.RecvMsg(in)
 	a.reads.leave()
-	if status.Code(err) == codes.ResourceExhausted || err == nil && int64(in.data.Len()) > a.config.MaxBody+envelope {
-		return nil, resultTooLarge, refuseGRPC(resultTooLarge)
-	} else if err != nil {
+	switch {
+	case status.Code(err) == codes.ResourceExhausted: // gRPC has told daprd how large it was, and how large it may be
+		return nil, resultTooLarge, err
+	case err != nil:
 		return nil, resultGone, err
 	}
 	return in, resultSuccess, nil

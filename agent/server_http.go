@@ -101,7 +101,7 @@ func (a *Agent) kindOfHTTP(r *http.Request) kind {
 // serveCall hands one request to the function and its answer to daprd.
 func (a *Agent) serveCall(w http.ResponseWriter, r *http.Request, k kind) result {
 	promised := max(r.ContentLength, 0)
-	if promised > a.config.MaxBody {
+	if promised > a.config.largest() {
 		return a.refuseUnread(w, resultTooLarge)
 	}
 	size := promised + costOfCall
@@ -109,7 +109,7 @@ func (a *Agent) serveCall(w http.ResponseWriter, r *http.Request, k kind) result
 		return a.refuseUnread(w, res)
 	}
 	defer func() { a.pending.give(size, 1) }()
-	body, err := readBody(r.Body, r.ContentLength, a.reads, a.config.MaxBody)
+	body, err := readBody(r.Body, r.ContentLength, a.reads, a.config.largest())
 	switch {
 	case errors.Is(err, errTooLarge):
 		return a.refuseUnread(w, resultTooLarge)
@@ -166,7 +166,9 @@ func (a *Agent) refuseUnread(w http.ResponseWriter, r result) result {
 	return r
 }
 
-func urlOnly(u *url.URL) url.URL { return url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery} }
+func urlOnly(u *url.URL) url.URL {
+	return url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}
+}
 
 // writeAnswer tells daprd what the function said, or why it said nothing.
 func writeAnswer(w http.ResponseWriter, a httpAnswer, r result) result {
@@ -189,7 +191,7 @@ func (a *Agent) sendHTTP(ctx context.Context, k kind, request *httpRequest) (htt
 	var answer httpAnswer
 	err := a.forward.deliver(ctx, call{repeatable: k != kindInvoke, send: func(ctx context.Context, r *replica, token string) outcome {
 		var o outcome
-		answer, o = r.to.(*httpFunction).event(ctx, request, token, a.reads, a.config.MaxBody)
+		answer, o = r.to.(*httpFunction).event(ctx, request, token, a.reads, a.config.largest())
 		return o
 	}})
 	return answer, err
