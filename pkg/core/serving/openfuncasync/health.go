@@ -21,11 +21,11 @@ import (
 // Health judges the copies, and then what KEDA says of the scaler.
 func (Run) Health(live core.Live) core.Health {
 	if rollout, found := rolloutOf(live); found {
-		health := rollout.Health()
-		if scaler, found := core.Find[*kedav1alpha1.ScaledObject](live); found {
-			return workload.OpinionOf("ScaledObject", scaler.Name, scaler.Status.Conditions).Scaled(health)
+		scaler, scaled := core.Find[*kedav1alpha1.ScaledObject](live)
+		if !scaled {
+			return rollout.WithoutRest().Health()
 		}
-		return health
+		return workload.OpinionOf("ScaledObject", scaler.Name, scaler.Status.Conditions).Scaled(rollout.Health())
 	}
 	if scaledJob, found := core.Find[*kedav1alpha1.ScaledJob](live); found {
 		return workload.OpinionOf("ScaledJob", scaledJob.Name, scaledJob.Status.Conditions).Scaled(scaledJobHealth(scaledJob, live.Pods))

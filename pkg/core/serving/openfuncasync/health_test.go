@@ -69,6 +69,12 @@ func with(change func(*corev1.Pod)) func(*scene) {
 	}
 }
 
+// started has the Deployment remember that its version has started once.
+func started(s *scene) {
+	deployment := s.live.Objects[1].(*appsv1.Deployment)
+	metav1.SetMetaDataAnnotation(&deployment.ObjectMeta, workload.StartedAnnotation, workload.Version(s.template))
+}
+
 func ready(p *corev1.Pod) {
 	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 }
@@ -131,7 +137,9 @@ func TestHealth(t *testing.T) {
 	}{
 		{"Missing", "a missing object is about to be made", core.Live{}, starting("The workload of this version is being made")},
 		{"Deployment", "its copy runs", sceneOf(t, serving("Deployment"), with(ready)), running("This version serves")},
-		{"DeploymentAlone", "another workload's copies are not its own", sceneOf(t, serving("Deployment")), starting("The first copy of this version is starting")},
+		{"DeploymentAlone", "another workload's copies are not its own", sceneOf(t, serving("Deployment")), starting("No copy of this version is ready yet")},
+		{"DeploymentGone", "nothing sends its copies home", sceneOf(t, serving("Deployment"), started), starting("No copy of this version is ready yet")},
+		{"ScaledGone", "KEDA sends its copies home", sceneOf(t, serving("", lag), keda("True", ""), started), running("This version serves")},
 		{"StatefulSet", "its copy runs", sceneOf(t, serving("StatefulSet"), with(ready)), running("This version serves")},
 		{"Scaled", "KEDA works with its scaler", sceneOf(t, serving("", lag), keda("True", ""), with(ready)), running("This version serves")},
 		{"ScaledUnseen", "nothing would scale it yet", sceneOf(t, serving("", lag), with(ready)), starting("KEDA has not looked at ScaledObject work-async yet")},

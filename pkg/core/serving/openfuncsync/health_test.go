@@ -71,7 +71,7 @@ func TestHealth(t *testing.T) {
 		{"Missing", "a missing object is about to be made", core.Live{},
 			core.Health{Phase: core.Starting, Reason: "Starting", Message: "The Deployment of this version is being made"}, false},
 		{"NoCopy", "nobody knows whether it can start", live(t, func(_ *appsv1.Deployment, s scaler) { reports(s, metav1.ConditionTrue, "", 0) }),
-			core.Health{Phase: core.Starting, Reason: "Starting", Message: "The first copy of this version is starting"}, false},
+			core.Health{Phase: core.Starting, Reason: "Starting", Message: "No copy of this version is ready yet"}, false},
 		{"Unseen", "the interceptor may not know the function", live(t, func(*appsv1.Deployment, scaler) {}, ready), unseen, true},
 		{"Ready", "requests reach it", live(t, func(_ *appsv1.Deployment, s scaler) { reports(s, metav1.ConditionTrue, "", 0) }, ready), running, true},
 		{"ReadyBefore", "what was good is not worse for a new bound", live(t, func(_ *appsv1.Deployment, s scaler) { reports(s, metav1.ConditionTrue, "", 1) }, ready), running, true},

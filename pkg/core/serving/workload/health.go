@@ -21,7 +21,7 @@ const (
 	serves      = "This version serves"
 	keepsOn     = "; the previous version keeps serving"
 	replacing   = "Copies of the previous version are being replaced"
-	firstCopy   = "The first copy of this version is starting"
+	noCopy      = "No copy of this version is ready yet"
 	unscheduled = "No node takes a copy of the function: "
 )
 
@@ -87,6 +87,12 @@ func OfRun(pods []corev1.Pod, run string) []corev1.Pod {
 	return slices.DeleteFunc(slices.Clone(pods), func(pod corev1.Pod) bool { return pod.Labels[corev1beta2.RunLabel] != run })
 }
 
+// WithoutRest returns the rollout of a workload that nothing scales to zero: it serves only while a copy of it is ready.
+func (r Rollout) WithoutRest() Rollout {
+	r.started = false
+	return r
+}
+
 // HasStarted tells that a copy of the current version is ready, and stays so.
 func (r Rollout) HasStarted() bool {
 	if !slices.ContainsFunc(r.current, IsReady) {
@@ -120,7 +126,7 @@ func (r Rollout) Health() core.Health {
 	case started || health.Serving != "":
 		health.Message = replacing
 	default:
-		health.Message = firstCopy
+		health.Message = noCopy
 	}
 	return health
 }

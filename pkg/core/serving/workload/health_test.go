@@ -96,7 +96,7 @@ func ofAnotherRun(p *corev1.Pod) { p.Labels[corev1beta2.RunLabel] = "knative" }
 
 func TestHealthOfADeployment(t *testing.T) {
 	running := core.Health{Phase: core.Running, Reason: "Running", Message: "This version serves"}
-	first := core.Health{Phase: core.Starting, Reason: "Starting", Message: "The first copy of this version is starting"}
+	first := core.Health{Phase: core.Starting, Reason: "Starting", Message: "No copy of this version is ready yet"}
 	replacing := core.Health{Phase: core.Starting, Reason: "Starting", Message: "Copies of the previous version are being replaced", Serving: "hello-http-old"}
 	const pull = "The image wrong cannot be pulled; check that it exists and that imageCredentials names a Secret that may read it"
 	const crash = `Container "function" exits with code 1 soon after its start; its log says why (kubectl logs -c function --previous)`

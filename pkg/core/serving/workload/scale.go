@@ -33,7 +33,7 @@ func BoundsOf(options *corev1beta2.ScaleOptions, least, most *int32) (Bounds, er
 	}
 	if bounds.Min > bounds.Most() {
 		return Bounds{}, problem.Stalled(corev1beta2.InvalidSpecReason,
-			"The function would run at least %d and at most %d copies; lower minReplicas or raise maxReplicas of spec.serving.scaleOptions or of its keda options",
+			"The function would run at least %d and at most %d copies; lower minReplicas or raise maxReplicas in spec.serving.scaleOptions or its keda",
 			bounds.Min, bounds.Most())
 	}
 	return bounds, nil

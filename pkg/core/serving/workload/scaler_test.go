@@ -34,7 +34,7 @@ func paused(of kedav1alpha1.Conditions) kedav1alpha1.Conditions {
 // TestOpinion has KEDA's own words, as its controllers write them.
 func TestOpinion(t *testing.T) {
 	running := core.Health{Phase: core.Running, Reason: "Running", Message: "This version serves"}
-	starting := core.Health{Phase: core.Starting, Reason: "Starting", Message: "The first copy of this version is starting"}
+	starting := core.Health{Phase: core.Starting, Reason: "Starting", Message: "No copy of this version is ready yet"}
 	crashing := core.Health{Phase: core.Failed, Reason: corev1beta2.ContainerCrashedReason, Message: "it crashes"}
 	unseen := core.Health{Phase: core.Starting, Reason: "Starting", Message: "KEDA has not looked at ScaledObject work-async yet"}
 	broken := core.Health{Phase: core.Failed, Reason: corev1beta2.ScalerFailedReason,
