@@ -23,6 +23,8 @@ type proxy struct {
 	// settled tells that every pod wanted is of the current version and ready; available, how many pods are ready.
 	settled   bool
 	available int32
+	// refusal is why pods cannot be made; empty when they can.
+	refusal string
 }
 
 // Health judges the agent or the shared daprd among the live objects, with its pods. It returns false when there is none.
@@ -40,8 +42,11 @@ func Health(live []client.Object, all []corev1.Pod) (core.Health, bool) {
 	}
 	if p.role == agentRole && slices.ContainsFunc(current, lacksDaprd) {
 		return core.Health{Phase: core.Failed, Reason: corev1beta2.DaprFailedReason, Message: fmt.Sprintf(
-			"Dapr has not added daprd to the pod of the function agent; see that dapr-sidecar-injector runs, then delete the pod (kubectl delete pod -l %s)",
-			corev1beta2.ProxyLabel)}, true
+			"Dapr has not added daprd to the pod of the function agent; see that dapr-sidecar-injector runs, then delete the pod (kubectl delete pod -l %s=%s)",
+			corev1beta2.ProxyLabel, p.template.Labels[corev1beta2.ProxyLabel])}, true
+	}
+	if p.refusal != "" {
+		return core.Health{Phase: core.Failed, Reason: corev1beta2.DaprFailedReason, Message: p.title() + " cannot run: " + p.refusal}, true
 	}
 	message := p.title() + " is starting"
 	if p.available > 0 {
@@ -77,8 +82,14 @@ func proxyDeployment(d *appsv1.Deployment) proxy {
 	if d.Spec.Replicas != nil {
 		wanted = *d.Spec.Replicas
 	}
+	refusal := ""
+	for _, condition := range status.Conditions {
+		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue {
+			refusal = condition.Message
+		}
+	}
 	return proxy{
-		role: d.Labels[roleLabel], template: d.Spec.Template, available: status.AvailableReplicas,
+		role: d.Labels[roleLabel], template: d.Spec.Template, available: status.AvailableReplicas, refusal: refusal,
 		settled: status.ObservedGeneration >= d.Generation && status.UpdatedReplicas >= wanted &&
 			status.Replicas == status.UpdatedReplicas && status.AvailableReplicas >= wanted,
 	}

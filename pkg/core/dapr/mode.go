@@ -20,13 +20,14 @@ import (
 // maxAppID leaves room for the Service "<app-id>-dapr" that Dapr makes, whose name is a DNS label.
 const maxAppID = names.MaxLength - len("-dapr")
 
-// enabled tells whether the Serving uses Dapr: as its annotation says, and otherwise when the spec has something that only Dapr can do.
+// enabled tells whether the Serving uses Dapr: as its annotation says, and otherwise when the spec has something that only Dapr can do, or chooses
+// where Dapr runs. (The established annotation for the latter never had that meaning.)
 func enabled(s *corev1beta2.Serving) bool {
 	if text, set := s.Spec.Annotations[corev1beta2.EnableDaprAnnotation]; set {
 		return !strings.EqualFold(strings.TrimSpace(text), "false")
 	}
 	spec := s.Spec
-	return len(spec.DaprTriggers()) > 0 || len(inputsOf(s)) > 0 || len(spec.Outputs) > 0 ||
+	return spec.Dapr != nil || annotation(s, corev1beta2.InjectModeAnnotation) != "" || len(spec.DaprTriggers()) > 0 || len(inputsOf(s)) > 0 || len(spec.Outputs) > 0 ||
 		len(spec.States) > 0 || len(spec.Bindings) > 0 || len(spec.Pubsub) > 0
 }
 

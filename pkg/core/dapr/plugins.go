@@ -27,8 +27,8 @@ const (
 // skywalking is the tracing provider whose agents read their settings from the environment.
 const skywalking = "skywalking"
 
-// plugins is what runs around a function, as each of the two contexts has it. In the older one the annotations win over the spec, and in the newer
-// one the spec over the annotations; where only one of them is set, both say the same.
+// plugins is what runs around a function, as each of the two contexts has it. In the older one the annotations win over all else, and in the newer
+// one the spec wins over the annotations.
 type plugins struct {
 	pre, post           []string
 	tracing             *corev1beta2.TracingConfig
@@ -47,9 +47,11 @@ func pluginsOf(in core.Input) (plugins, error) {
 	if err != nil {
 		return plugins{}, err
 	}
-	p := plugins{
-		tracing:      mergedTracing(in.Frameworks.Tracing, cmp.Or(annotatedTracing, spec.Tracing)),
-		hooksTracing: mergedTracing(in.Frameworks.Tracing, cmp.Or(spec.Tracing, annotatedTracing)),
+	p := plugins{hooksTracing: mergedTracing(in.Frameworks.Tracing, cmp.Or(spec.Tracing, annotatedTracing))}
+	if annotatedTracing != nil {
+		p.tracing = mergedTracing(nil, annotatedTracing)
+	} else {
+		p.tracing = mergedTracing(in.Frameworks.Tracing, spec.Tracing)
 	}
 	p.pre, p.post = mergedHooks(in.Frameworks.Hooks, cmp.Or(annotated, spec.Hooks))
 	p.preHooks, p.postHooks = mergedHooks(in.Frameworks.Hooks, cmp.Or(spec.Hooks, annotated))
