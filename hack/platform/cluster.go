@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/discovery"
@@ -44,14 +45,18 @@ type Cluster struct {
 	GoProxyCluster string `json:"goproxyCluster"`
 	// ShellImage is an image with a shell that the cluster can pull; empty where the cluster brings none.
 	ShellImage string `json:"shellImage"`
+	// DaprdImage is Dapr's sidecar as the cluster's registry has it; empty to use the published one.
+	DaprdImage string `json:"daprdImage"`
+	// Helm is a helm that was built with the cluster; empty where the cluster brings none.
+	Helm string `json:"helm"`
 	// Kubectl is a kubectl that fits the cluster.
 	Kubectl string `json:"kubectl"`
 }
 
 // Find returns the cluster to work on: the one KUBECONFIG names when it answers, else the local one, which is started when it does not
-// run. Progress goes to out. A cluster of the user's own needs the variable REGISTRY: a registry that this machine may push to
-// and the cluster may pull from.
-func Find(ctx context.Context, root string, out io.Writer) (Cluster, error) {
+// run, with the parts named by with besides the ones it always has. Progress goes to out. A cluster of the user's own needs the variable
+// REGISTRY: a registry that this machine may push to and the cluster may pull from; what engines and brokers it has is its own matter.
+func Find(ctx context.Context, root string, out io.Writer, with ...string) (Cluster, error) {
 	if path := os.Getenv("KUBECONFIG"); path != "" {
 		err := reachable(path)
 		if err == nil {
@@ -62,7 +67,7 @@ func Find(ctx context.Context, root string, out io.Writer) (Cluster, error) {
 	if os.Geteuid() != 0 {
 		return Cluster{}, errors.New("the local cluster needs root: run as root, or point KUBECONFIG at a cluster of yours")
 	}
-	if err := run(ctx, out, root, "go", "run", "-C", "hack/cluster", ".", "up"); err != nil {
+	if err := run(ctx, out, root, "go", "run", "-C", "hack/cluster", ".", "up", "--with="+strings.Join(with, ",")); err != nil {
 		return Cluster{}, fmt.Errorf("starting the local cluster: %w", err)
 	}
 	return Local(ctx, root)

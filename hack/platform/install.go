@@ -17,6 +17,8 @@ import (
 type Images struct {
 	// Core runs cmd/core.
 	Core string `json:"core"`
+	// Agent runs cmd/agent between Dapr and a function.
+	Agent string `json:"agent"`
 	// Fetcher runs cmd/fetcher inside builds.
 	Fetcher string `json:"fetcher"`
 	// Builder is the buildpacks builder for Go.
@@ -64,6 +66,10 @@ patches:
           - --leader-elect
           - --fetcher-image={{.Images.Fetcher}}
           - --dockerfile-image={{.Images.Dockerfile}}
+          - --agent-image={{.Images.Agent}}
+{{- if .Cluster.DaprdImage}}
+          - --daprd-image={{.Cluster.DaprdImage}}
+{{- end}}
 {{- if .Cluster.PlainRegistry}}
           - --insecure-registries={{.Cluster.RegistryCluster}}
 {{- end}}
