@@ -13,7 +13,7 @@ import (
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 )
 
-var _ = Describe("objects of their own", Ordered, func() {
+var _ = Describe("objects of their own", Label("tekton", "knative"), Ordered, func() {
 	It("builds with a Builder and serves its image with a Serving, without a Function", func(ctx SpecContext) {
 		builder := &corev1beta2.Builder{ObjectMeta: metav1.ObjectMeta{Name: "alone", Namespace: namespace}, Spec: corev1beta2.BuilderSpec{
 			Image: cluster.RegistryCluster + "/e2e/alone:v1",

@@ -6,6 +6,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,19 +26,34 @@ import (
 
 	controllers "github.com/openfunction/openfunction/controllers/core"
 	"github.com/openfunction/openfunction/hack/platform"
+	"github.com/openfunction/openfunction/test/e2e/brokers"
 )
 
 // root is the checkout.
 const root = "../.."
 
-// namespace is where all functions of the suite live. Every run has its own: one that is being removed waits for minutes for the pods in it.
-var namespace = fmt.Sprintf("openfunction-e2e-%d", time.Now().Unix())
+// parts are what the suite needs of a cluster beyond what every function does. On a cluster of the user's own the brokers are the Services
+// redis, nats, rabbitmq and mosquitto in the namespace brokers, as in hack/cluster.
+var parts = []string{"keda", "keda-http", "dapr", "redis", "nats", "rabbitmq", "mosquitto"}
+
+// namespace is where the functions of the suite live. Every process of every run has its own: one that is being removed waits for minutes for
+// the pods in it.
+var namespace string
 
 var (
 	cluster platform.Cluster
 	images  platform.Images
 	c       client.Client
 )
+
+// shared is what the first process of the suite tells the others.
+type shared struct {
+	Cluster   platform.Cluster
+	Plain     bool
+	Images    platform.Images
+	Workers   workers
+	Namespace string
+}
 
 func TestE2E(t *testing.T) {
 	log.SetLogger(logr.Discard())
@@ -47,15 +63,26 @@ func TestE2E(t *testing.T) {
 	RunSpecs(t, "e2e")
 }
 
-var _ = BeforeSuite(func(ctx SpecContext) {
-	var err error
+var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	checkout, err := filepath.Abs(root)
 	Expect(err).NotTo(HaveOccurred())
-	cluster, err = platform.Find(ctx, checkout, GinkgoWriter)
+	all := shared{Namespace: fmt.Sprintf("openfunction-e2e-%d", time.Now().Unix())}
+	all.Cluster, err = platform.Find(ctx, checkout, GinkgoWriter, parts...)
 	Expect(err).NotTo(HaveOccurred())
-	images, err = platform.Build(ctx, checkout, cluster, GinkgoWriter)
+	all.Plain = all.Cluster.PlainRegistry
+	all.Images, err = platform.Build(ctx, checkout, all.Cluster, GinkgoWriter)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(platform.Install(ctx, checkout, cluster, images, GinkgoWriter)).To(Succeed())
+	Expect(platform.Install(ctx, checkout, all.Cluster, all.Images, GinkgoWriter)).To(Succeed())
+	all.Workers = buildWorkers(ctx)
+	text, err := json.Marshal(all)
+	Expect(err).NotTo(HaveOccurred())
+	return text
+}, func(ctx SpecContext, text []byte) {
+	var all shared
+	Expect(json.Unmarshal(text, &all)).To(Succeed())
+	cluster, images, worker = all.Cluster, all.Images, all.Workers
+	cluster.PlainRegistry = all.Plain
+	namespace = fmt.Sprintf("%s-%d", all.Namespace, GinkgoParallelProcess())
 	config, err := cluster.Config()
 	Expect(err).NotTo(HaveOccurred())
 	c, err = client.New(config, client.Options{Scheme: controllers.NewScheme()})
@@ -64,6 +91,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	Expect(c.Create(ctx, ns)).To(Succeed())
 	DeferCleanup(func(ctx SpecContext) { Expect(c.Delete(ctx, ns)).To(Succeed()) })
+	redis = &brokers.Redis{Address: forward(ctx, "brokers", "redis", 6379)}
 }, NodeTimeout(60*time.Minute))
 
 // ReportAfterEach shows the world as a user would look at it when a spec failed.
@@ -72,7 +100,7 @@ var _ = ReportAfterEach(func(ctx SpecContext, report SpecReport) {
 		return
 	}
 	for _, args := range [][]string{
-		{"get", "fn,fb,sv,taskruns,ksvc,pods", "-o", "wide"},
+		{"get", "fn,fb,sv,taskruns,ksvc,deployments,statefulsets,jobs,scaledobjects,scaledjobs,httpscaledobjects,components,pods", "-o", "wide"},
 		{"get", "events", "--sort-by=.lastTimestamp"},
 		{"get", "fn", "-o", "yaml"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -28,10 +29,11 @@ func greeting(text string) string {
 	return fmt.Sprintf("package hello\n\nimport \"net/http\"\n\nfunc Hello(w http.ResponseWriter, _ *http.Request) {\n\tw.Write([]byte(%q))\n}\n", text)
 }
 
-// manifest fills in the images of this run: $REGISTRY and $BUILDER.
+// manifest fills in what this run is about: $REGISTRY, $BUILDER, $NAMESPACE, the images of the workers, …
 func manifest(text string) string {
 	return strings.NewReplacer("$REGISTRY", cluster.RegistryCluster, "$BUILDER", images.Builder, "$GIT", cluster.GitCluster,
-		"$SSH", cluster.GitSSHCluster).Replace(text)
+		"$SSH", cluster.GitSSHCluster, "$NAMESPACE", namespace, "$WORKER", worker.One, "$TWO", worker.Two, "$BROKEN", worker.Broken,
+		"$FRAMEWORK", worker.Framework).Replace(text)
 }
 
 // apply applies the manifest as kubectl does, and returns it as it is then.
@@ -164,4 +166,13 @@ func pods(ctx context.Context, name string) int {
 	list := &corev1.PodList{}
 	Expect(c.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{corev1beta2.ServingLabel: name})).To(Succeed())
 	return len(list.Items)
+}
+
+// applyYAML applies a manifest of any kind, as kubectl does.
+func applyYAML(ctx context.Context, text string) {
+	GinkgoHelper()
+	command := exec.CommandContext(ctx, cluster.Kubectl, "--kubeconfig", cluster.Kubeconfig, "-n", namespace, "apply", "--server-side", "-f", "-")
+	command.Stdin = strings.NewReader(manifest(text))
+	out, err := command.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(out))
 }

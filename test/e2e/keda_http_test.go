@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+)
+
+// webOf is a function on KEDA's HTTP add-on.
+func webOf(name, image string) string {
+	return fn{name: name, image: image, serving: `
+triggers: {http: {engine: keda, route: {hostnames: [` + name + `.$NAMESPACE.example]}}}
+scaleOptions:
+  maxReplicas: 3
+  keda: {httpScaledObject: {cooldownPeriod: 5, targetPendingRequests: 10}}
+`}.manifest()
+}
+
+// inside is how a function is called inside the cluster.
+func inside(name string) string { return "http://" + name + "." + namespace + ".svc.cluster.local/" }
+
+// startProbe starts the pod from which functions are called as other pods call them.
+func startProbe(ctx context.Context) {
+	GinkgoHelper()
+	applyYAML(ctx, `
+apiVersion: v1
+kind: Pod
+metadata: {name: probe}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers: [{name: probe, image: $WORKER, args: [wait]}]
+`)
+	Eventually(ctx, func() string { return kubectl(ctx, "get", "pod", "probe", "-o", "jsonpath={.status.phase}") }).Should(Equal("Running"))
+}
+
+// probe runs the worker program in that pod and returns what it prints.
+func probe(ctx context.Context, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, cluster.Kubectl, append([]string{"--kubeconfig", cluster.Kubeconfig, "-n", namespace, "exec", "probe", "--", "/worker"}, args...)...)
+	var out, problem bytes.Buffer
+	command.Stdout, command.Stderr = &out, &problem
+	if err := command.Run(); err != nil {
+		return out.String(), fmt.Errorf("%w: %s", err, problem.String())
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
+// answer is what a function answers to a pod, without the time it took.
+func answer(ctx context.Context, name string) (string, error) {
+	text, err := probe(ctx, "get", inside(name))
+	text, _, _ = strings.Cut(text, " ")
+	return text, err
+}
+
+// podLoad are requests from inside the cluster.
+type podLoad struct {
+	text chan string
+}
+
+func startPodLoad(ctx context.Context, name string, length time.Duration) podLoad {
+	l := podLoad{text: make(chan string, 1)}
+	go func() {
+		text, err := probe(ctx, "load", inside(name), length.String())
+		if err != nil {
+			text = err.Error()
+		}
+		l.text <- text
+	}()
+	return l
+}
+
+// answers waits for its end and returns how often each answer came; failures are answers that begin with "error".
+func (l podLoad) answers(ctx context.Context) map[string]int {
+	GinkgoHelper()
+	var text string
+	Eventually(ctx, l.text).Should(Receive(&text))
+	answers := map[string]int{}
+	Expect(json.Unmarshal([]byte(text), &answers)).To(Succeed(), text)
+	return answers
+}
+
+var _ = Describe("a function on the KEDA HTTP add-on", Label("keda-http"), Ordered, func() {
+	const name = "web"
+
+	BeforeAll(func(ctx SpecContext) {
+		apply(ctx, webOf(name, "$WORKER"))
+		startProbe(ctx)
+	})
+
+	It("goes to zero and answers a pod from there", func(ctx SpecContext) {
+		f := ready(ctx, name)
+		Expect(f.Status.Addresses).To(ContainElement(HaveField("Value", HavePrefix("http://"+name+"."+namespace+".svc.cluster.local"))))
+		Eventually(ctx, func() int { return pods(ctx, name) }).Should(BeZero())
+		Expect(ready(ctx, name).Status.Serving.State).To(Equal(corev1beta2.Running))
+		text, err := probe(ctx, "get", inside(name))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(text).To(HavePrefix("one "))
+		AddReportEntry("first answer from zero", text)
+		Expect(pods(ctx, name)).To(BeNumerically(">", 0))
+	})
+
+	It("goes to zero again and answers the host that the user named", func(ctx SpecContext) {
+		Eventually(ctx, func() int { return pods(ctx, name) }).Should(BeZero())
+		interceptor := forward(ctx, "keda", "keda-add-ons-http-interceptor-proxy", 8080)
+		start := time.Now()
+		Expect(request(ctx, "http://"+interceptor+"/", name+"."+namespace+".example")).To(Equal("one"))
+		AddReportEntry("first answer from zero, from outside", time.Since(start).Round(time.Millisecond))
+	})
+
+	It("is updated under load without a failed request", func(ctx SpecContext) {
+		load := startPodLoad(ctx, name, 20*time.Second)
+		Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal("one"))
+		apply(ctx, webOf(name, "$TWO"))
+		Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal("two"))
+		ready(ctx, name)
+		answers := load.answers(ctx)
+		AddReportEntry("answers", answers)
+		Expect(answers).To(And(HaveLen(2), HaveKey("one"), HaveKey("two")))
+	})
+
+	It("keeps the old version serving when the new one is broken, and says why", func(ctx SpecContext) {
+		apply(ctx, webOf(name, "$BROKEN"))
+		f := becomes(ctx, name, corev1beta2.ServedCondition, metav1.ConditionFalse)
+		Expect(f.Status.Serving.State).To(Equal(corev1beta2.Failed))
+		Expect(condition(f, corev1beta2.ServedCondition).Message).To(And(ContainSubstring("exits with code 1"), ContainSubstring("previous version keeps serving")))
+		Expect(answer(ctx, name)).To(Equal("two"))
+		apply(ctx, webOf(name, "$WORKER"))
+		ready(ctx, name)
+		Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal("one"))
+	})
+
+	It("moves to Knative and back under load without a failed request", func(ctx SpecContext) {
+		load := startPodLoad(ctx, name, 30*time.Second)
+		apply(ctx, fn{name: name, image: "$TWO", serving: "triggers: {http: {engine: knative}}"}.manifest())
+		ready(ctx, name)
+		Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal("two"))
+		apply(ctx, webOf(name, "$WORKER"))
+		ready(ctx, name)
+		Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal("one"))
+		answers := load.answers(ctx)
+		AddReportEntry("answers", answers)
+		Expect(answers).To(And(HaveLen(2), HaveKey("one"), HaveKey("two")))
+	})
+
+	It("leaves nothing behind when it is deleted", func(ctx SpecContext) {
+		Expect(c.Delete(ctx, read(ctx, name))).To(Succeed())
+		Eventually(ctx, func() string {
+			return kubectl(ctx, "get", "fn,sv,deployments,services,httpscaledobjects,scaledobjects,ksvc,pods", "-o", "name")
+		}).ShouldNot(MatchRegexp(`/%s(-|\n|$)`, name))
+	})
+})
