@@ -35,10 +35,17 @@ func main() {
 	flag.StringVar(&f.metrics, "metrics-bind-address", ":8080", "address of the Prometheus metrics; 0 turns them off")
 	flag.StringVar(&f.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
 	flag.BoolVar(&f.leaderElection, "leader-elect", false, "let only one replica work at a time")
-	flag.StringVar(&f.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace of the leader election lease")
+	flag.StringVar(&f.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace this runs in: that of the leader election lease and of openfunction-config")
 	flag.Float64Var(&f.qps, "kube-api-qps", 200, "requests a second to the API server, with bursts of twice as many")
 	flag.IntVar(&f.options.Concurrency, "concurrency", 8, "how many objects of one kind are worked on at once")
 	flag.StringVar(&f.options.ClusterDomain, "cluster-domain", "cluster.local", "DNS suffix of Services")
+	flag.StringVar(&f.options.TrustDomain, "dapr-trust-domain", "cluster.local", "trust domain of Dapr's control plane")
+	flag.StringVar(&f.options.Serving.DaprNamespace, "dapr-namespace", "dapr-system", "namespace of Dapr's control plane")
+	flag.StringVar(&f.options.Serving.DaprdImage, "daprd-image", "ghcr.io/dapr/daprd:1.18.2", "image of daprd in the Dapr mode Shared")
+	flag.StringVar(&f.options.Serving.AgentImage, "agent-image", "openfunction/agent:latest", "image of the function agent")
+	flag.StringVar(&f.options.Interceptor.Namespace, "interceptor-namespace", controllers.DefaultInterceptor.Namespace,
+		"namespace of the interceptor of KEDA's HTTP add-on")
+	flag.StringVar(&f.options.Interceptor.Name, "interceptor-service", controllers.DefaultInterceptor.Name, "Service of that interceptor")
 	flag.StringVar(&f.options.Build.FetcherImage, "fetcher-image", "openfunction/fetcher:latest", "image that fetches sources and reports builds")
 	flag.StringVar(&f.options.Build.DockerfileImage, "dockerfile-image", "", "kaniko executor image for the dockerfile strategy; empty turns it off")
 	flag.StringVar(&f.options.Build.GoProxy, "build-goproxy", "", "Go module proxy of builds whose build.env has no FUNC_GOPROXY")
@@ -48,6 +55,7 @@ func main() {
 	flag.Parse()
 	ctrl.SetLogger(textlogger.NewLogger(logs))
 	klog.SetLogger(ctrl.Log)
+	f.options.Serving.PlatformNamespace = f.namespace
 	if f.insecureRegistries != "" {
 		f.options.Build.InsecureRegistries = strings.Split(f.insecureRegistries, ",")
 	}
@@ -66,7 +74,7 @@ func run(f flags) error {
 	kubeconfig.UserAgent = "openfunction-core"
 	mgr, err := ctrl.NewManager(kubeconfig, ctrl.Options{
 		Scheme:   controllers.NewScheme(),
-		Cache:    controllers.CacheOptions(),
+		Cache:    controllers.CacheOptions(f.options),
 		NewCache: controllers.NewCache,
 		// The priority queue of controller-runtime v0.24.1 can lock up when it is shut down.
 		Controller:                    config.Controller{UsePriorityQueue: ptr.To(false)},

@@ -53,8 +53,12 @@ func (v *functionVisit) holdForYoung(now time.Time) {
 }
 
 func servingOf(f *corev1beta2.Function, image string) *corev1beta2.Serving {
+	var annotations map[string]string
+	if wish, ok := f.Annotations[corev1beta2.RotateTokenAnnotation]; ok {
+		annotations = map[string]string{corev1beta2.RotateTokenAnnotation: wish}
+	}
 	return &corev1beta2.Serving{
-		ObjectMeta: metav1.ObjectMeta{Name: f.Name, Namespace: f.Namespace, Labels: map[string]string{
+		ObjectMeta: metav1.ObjectMeta{Name: f.Name, Namespace: f.Namespace, Annotations: annotations, Labels: map[string]string{
 			corev1beta2.FunctionLabel: names.Label(f.Name), corev1beta2.ManagedLabel: "true"}},
 		Spec: corev1beta2.ServingSpec{
 			ServingImpl: *f.Spec.Serving.DeepCopy(), Version: f.Spec.Version, Image: image, ImageCredentials: f.Spec.ImageCredentials,

@@ -39,6 +39,8 @@ type providers struct {
 	client     client.Client
 	controller controller.Controller
 	owner      client.Object
+	// also is what else, by kind, is to happen when an object of it changes, besides asking for its owner.
+	also map[schema.GroupVersionKind]handler.EventHandler
 
 	mu      sync.Mutex
 	watched map[schema.GroupVersionKind]types.UID
@@ -109,8 +111,28 @@ func (p *providers) watch(ctx context.Context, kind schema.GroupVersionKind) (in
 	if err := p.controller.Watch(source.Kind(p.cache, child, owned)); err != nil {
 		return false, fmt.Errorf("watching %s: %w", kind.Kind, err)
 	}
+	if more, ok := p.also[kind]; ok {
+		if err := p.controller.Watch(source.Kind(p.cache, child, more)); err != nil {
+			return false, fmt.Errorf("watching %s: %w", kind.Kind, err)
+		}
+	}
 	p.watched[kind] = definition.UID
 	return true, nil
+}
+
+// installed returns those of the kinds that are served in this cluster, and watches them.
+func (p *providers) installed(ctx context.Context, kinds []schema.GroupVersionKind) ([]schema.GroupVersionKind, error) {
+	var found []schema.GroupVersionKind
+	for _, kind := range kinds {
+		is, err := p.watch(ctx, kind)
+		if _, establishing := problem.AsWaiting(err); err != nil && !establishing {
+			return nil, err
+		}
+		if is {
+			found = append(found, kind)
+		}
+	}
+	return found, nil
 }
 
 func (p *providers) child(kind schema.GroupVersionKind) (client.Object, error) {

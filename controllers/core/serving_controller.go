@@ -3,16 +3,17 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
-	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -22,6 +23,7 @@ import (
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/apply"
 	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/core/dapr"
 	"github.com/openfunction/openfunction/pkg/core/serving"
 	"github.com/openfunction/openfunction/pkg/problem"
 	"github.com/openfunction/openfunction/pkg/status"
@@ -31,6 +33,14 @@ import (
 // +kubebuilder:rbac:groups=core.openfunction.io,resources=servings/status,verbs=patch
 // +kubebuilder:rbac:groups=core.openfunction.io,resources=servings/finalizers,verbs=update
 // +kubebuilder:rbac:groups=serving.knative.dev,resources=services,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=keda.sh,resources=scaledobjects;scaledjobs,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=http.keda.sh,resources=httpscaledobjects,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=dapr.io,resources=components,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets;daemonsets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -46,6 +56,10 @@ type ServingReconciler struct {
 	Recorder events.EventRecorder
 	// ClusterDomain is the DNS suffix of Services.
 	ClusterDomain string
+	// TrustDomain is Dapr's trust domain.
+	TrustDomain string
+	// Settings are the operator's.
+	Settings core.ServingSettings
 
 	providers *providers
 }
@@ -54,24 +68,35 @@ type ServingReconciler struct {
 type servingVisit struct {
 	serving *corev1beta2.Serving
 	run     core.ServingRun
+	input   core.Input
+	use     dapr.Use
+	set     apply.Set
+	desired []client.Object
 	live    core.Live
+	// proxies are the pods of the function's agent or shared daprd.
+	proxies []corev1.Pod
+	health  core.Health
 	recheck time.Duration
 	// hold leaves the status as it is for this call.
 	hold bool
 }
 
 func (r *ServingReconciler) setup(mgr ctrl.Manager, options Options) error {
-	c, err := ctrl.NewControllerManagedBy(mgr).
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named("serving").
 		For(&corev1beta2.Serving{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(servingOfPod)).
-		WatchesMetadata(crdMetadata(), r.enqueueWaiting()).
-		WithOptions(controllerOptions(options)).
-		Build(reconcile.AsReconciler(mgr.GetClient(), r))
+		Watches(&corev1.ConfigMap{}, r.enqueueForFrameworks()).
+		WatchesMetadata(crdMetadata(), r.enqueueWaiting())
+	for _, child := range builtinChildren() {
+		b = b.Owns(child)
+	}
+	c, err := b.WithOptions(controllerOptions(options)).Build(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
 		return fmt.Errorf("setting up the Serving controller: %w", err)
 	}
 	r.providers = newProviders(mgr, c, &corev1beta2.Serving{})
+	r.providers.also = map[schema.GroupVersionKind]handler.EventHandler{dapr.ComponentKind: r.enqueueReferring()}
 	return nil
 }
 
@@ -81,15 +106,16 @@ func controllerOptions(options Options) controller.Options {
 
 func (r *ServingReconciler) enqueueWaiting() handler.EventHandler {
 	var needs core.Provider
-	for _, run := range serving.Runs() {
-		needs.Kinds = append(needs.Kinds, run.Needs().Kinds...)
-	}
+	needs.Kinds = engineChildren()
 	return enqueueAll(r, needs, &corev1beta2.ServingList{})
 }
 
-// servingOfPod finds the Serving by the label that every pod of a function carries.
+// servingOfPod finds the Serving by the label that every pod of a function, of its agent or of its shared daprd carries.
 func servingOfPod(_ context.Context, pod client.Object) []reconcile.Request {
-	name := pod.GetLabels()[corev1beta2.ServingLabel]
+	name := cmp.Or(pod.GetLabels()[corev1beta2.ServingLabel], pod.GetLabels()[corev1beta2.ProxyLabel])
+	if name == "" {
+		return nil
+	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: pod.GetNamespace(), Name: name}}}
 }
 
@@ -105,8 +131,11 @@ func (r *ServingReconciler) Reconcile(ctx context.Context, s *corev1beta2.Servin
 			announceServing(r.Recorder, s, report)
 		}
 	}()
-	v := &servingVisit{serving: s}
-	for _, phase := range []func(context.Context, *servingVisit) error{r.chooseRun, r.checkProvider, r.applyChildren, r.observe} {
+	v := &servingVisit{serving: s, set: apply.Set{Client: r.Client, Live: r.Live, Owner: s, FieldOwner: "openfunction-core/serving"},
+		live: core.Live{ClusterDomain: r.ClusterDomain}}
+	for _, phase := range []func(context.Context, *servingVisit) error{
+		r.chooseRun, r.checkProviders, r.resolveInputs, r.applyChildren, r.observe, r.letRest, r.prune, r.front, r.show,
+	} {
 		if err := phase(ctx, v); err != nil {
 			showServing(s, err)
 			return ctrl.Result{}, err
@@ -118,30 +147,54 @@ func (r *ServingReconciler) Reconcile(ctx context.Context, s *corev1beta2.Servin
 	return ctrl.Result{RequeueAfter: v.recheck}, nil
 }
 
-func (r *ServingReconciler) chooseRun(_ context.Context, v *servingVisit) (err error) {
+func (r *ServingReconciler) chooseRun(_ context.Context, v *servingVisit) error {
+	v.input = core.Input{Serving: v.serving, ClusterDomain: r.ClusterDomain, Settings: r.Settings}
+	v.run = serving.For(v.serving)
 	markUnsupported(v.serving, notActedOnByServing("spec.", &v.serving.Spec.ServingImpl))
-	v.run, err = serving.For(v.serving)
-	return err
+	return nil
 }
 
-func (r *ServingReconciler) checkProvider(ctx context.Context, v *servingVisit) error {
+func (r *ServingReconciler) checkProviders(ctx context.Context, v *servingVisit) error {
+	if provider, uses := dapr.Needs(v.serving); uses {
+		if err := r.providers.require(ctx, provider); err != nil {
+			return err
+		}
+	}
 	return r.providers.require(ctx, v.run.Needs())
 }
 
+// applyChildren applies what Dapr needs before what the run needs: a function that starts finds its daprd.
 func (r *ServingReconciler) applyChildren(ctx context.Context, v *servingVisit) error {
-	desired, err := v.run.Desired(core.Input{Serving: v.serving, ClusterDomain: r.ClusterDomain})
-	if err != nil {
+	if err := r.decide(v); err != nil {
 		return err
 	}
-	set := apply.Set{Client: r.Client, Live: r.Live, Owner: v.serving, FieldOwner: "openfunction-core/serving"}
-	v.live = core.Live{ClusterDomain: r.ClusterDomain}
-	for _, child := range desired {
-		live, err := set.Apply(ctx, child)
+	v.live.Objects = nil
+	for _, child := range v.desired {
+		live, err := v.set.Apply(ctx, child)
 		if err != nil {
 			return explained(v.run, refused(err))
 		}
 		v.live.Objects = append(v.live.Objects, live)
 	}
+	return nil
+}
+
+// decide works out the wanted children from the input.
+func (r *ServingReconciler) decide(v *servingVisit) error {
+	use, err := dapr.Of(v.input)
+	if err != nil {
+		return err
+	}
+	v.use = use
+	v.desired, err = use.Objects()
+	if err != nil {
+		return err
+	}
+	own, err := v.run.Desired(v.input)
+	if err != nil {
+		return err
+	}
+	v.desired = append(v.desired, own...)
 	return nil
 }
 
@@ -185,33 +238,65 @@ func isYoung(child client.Object, now time.Time) bool {
 	return now.Sub(child.GetCreationTimestamp().Time) < youth
 }
 
-func (r *ServingReconciler) observe(ctx context.Context, v *servingVisit) error {
+// observe judges the live children. What is wrong with the function itself comes before what is wrong with its agent, and that before a scaler
+// that cannot ask the agent yet.
+func (r *ServingReconciler) observe(ctx context.Context, v *servingVisit) (err error) {
+	if v.live.Pods, err = r.pods(ctx, v.serving, corev1beta2.ServingLabel); err != nil {
+		return err
+	}
+	if v.proxies, err = r.pods(ctx, v.serving, corev1beta2.ProxyLabel); err != nil {
+		return err
+	}
+	v.health = v.run.Health(v.live)
+	ofDapr, has := dapr.Health(v.live.Objects, v.proxies)
+	ownFault := v.health.Phase == core.Failed && v.health.Reason != corev1beta2.ScalerFailedReason
+	if has && ofDapr.Phase != core.Running && !ownFault {
+		ofDapr.Serving = v.health.Serving
+		v.health = ofDapr
+	}
+	return nil
+}
+
+func (r *ServingReconciler) pods(ctx context.Context, s *corev1beta2.Serving, label string) ([]corev1.Pod, error) {
 	pods := &corev1.PodList{}
-	if err := r.List(ctx, pods, client.InNamespace(v.serving.Namespace), client.MatchingLabels{corev1beta2.ServingLabel: v.serving.Name}); err != nil {
-		return fmt.Errorf("listing the pods of the function: %w", err)
+	if err := r.List(ctx, pods, client.InNamespace(s.Namespace), client.MatchingLabels{label: s.Name}); err != nil {
+		return nil, fmt.Errorf("listing the pods of the function: %w", err)
 	}
-	v.live.Pods = pods.Items
-	health := v.run.Health(v.live)
-	v.serving.Status.ResourceRef = references(v.live.Objects)
+	return pods.Items, nil
+}
+
+// show writes what was found into the status.
+func (r *ServingReconciler) show(_ context.Context, v *servingVisit) error {
+	s, health := v.serving, v.health
+	s.Status.ResourceRef = references(v.live.Objects)
+	s.Status.Addresses = nil
 	if addresser, ok := v.run.(core.Addresser); ok {
-		v.serving.Status.Addresses = addresser.Addresses(v.live)
+		s.Status.Addresses = addresser.Addresses(v.live)
 	}
-	v.serving.Status.Service = v.serving.Name
+	s.Status.Service = s.Name
 	switch health.Phase {
 	case core.Running:
-		v.serving.Status.SetState(corev1beta2.Running, health.Reason, health.Message)
-		status.MarkReady(v.serving, health.Reason, health.Message)
+		s.Status.SetState(corev1beta2.Running, health.Reason, health.Message)
+		status.MarkReady(s, health.Reason, health.Message)
 	case core.Failed:
-		v.serving.Status.SetState(corev1beta2.Failed, health.Reason, health.Message)
-		status.MarkStalled(v.serving, health.Reason, health.Message)
+		s.Status.SetState(failedState(health), health.Reason, health.Message)
+		status.MarkStalled(s, health.Reason, health.Message)
 	case core.Starting:
-		v.serving.Status.SetState(corev1beta2.Starting, health.Reason, health.Message)
-		status.MarkReconciling(v.serving, health.Reason, health.Message)
+		s.Status.SetState(corev1beta2.Starting, health.Reason, health.Message)
+		status.MarkReconciling(s, health.Reason, health.Message)
 		if len(v.live.Objects) > 0 && isYoung(v.live.Objects[0], r.Clock.Now()) {
 			v.hold, v.recheck = true, youth
 		}
 	}
 	return nil
+}
+
+// failedState is the established state of a version that does not serve.
+func failedState(health core.Health) string {
+	if health.Reason == corev1beta2.TimeoutReason {
+		return corev1beta2.Timeout
+	}
+	return corev1beta2.Failed
 }
 
 // showServing gives a problem its place in the established fields.
@@ -221,15 +306,4 @@ func showServing(s *corev1beta2.Serving, err error) {
 	} else if waiting, ok := problem.AsWaiting(err); ok {
 		s.Status.SetState(corev1beta2.Starting, waiting.Reason, status.Sentence(waiting.Message))
 	}
-}
-
-// references lists the children as the established resourceRef does.
-func references(objects []client.Object) map[string]string {
-	refs := map[string]string{}
-	for _, object := range objects {
-		if _, ok := object.(*kservingv1.Service); ok {
-			refs["serving.knative.dev/service"] = object.GetName()
-		}
-	}
-	return refs
 }

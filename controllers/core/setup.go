@@ -3,15 +3,24 @@
 package core
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
+	daprv1alpha1 "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
+	httpv1alpha1 "github.com/kedacore/http-add-on/operator/apis/http/v1alpha1"
+	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -30,6 +39,12 @@ import (
 type Options struct {
 	// Build are the settings every build uses.
 	Build core.BuildSettings
+	// Serving are the settings every Serving uses.
+	Serving core.ServingSettings
+	// TrustDomain is Dapr's trust domain; "cluster.local" when empty.
+	TrustDomain string
+	// Interceptor is the Service of KEDA's HTTP add-on that takes requests; DefaultInterceptor when empty.
+	Interceptor types.NamespacedName
 	// ClusterDomain is the DNS suffix of Services; "cluster.local" when empty.
 	ClusterDomain string
 	// Concurrency is how many objects of one kind are worked on at once; 4 when 0.
@@ -42,28 +57,75 @@ type Options struct {
 	SkipNameValidation bool
 }
 
+// DefaultInterceptor is where KEDA's HTTP add-on puts its interceptor unless told otherwise.
+var DefaultInterceptor = types.NamespacedName{Namespace: "keda", Name: "keda-add-ons-http-interceptor-proxy"}
+
+// withDefaults fills in what is empty.
+func (o Options) withDefaults() Options {
+	o.ClusterDomain = cmp.Or(o.ClusterDomain, "cluster.local")
+	o.TrustDomain = cmp.Or(o.TrustDomain, "cluster.local")
+	o.Serving.PlatformNamespace = cmp.Or(o.Serving.PlatformNamespace, "openfunction")
+	o.Serving.DaprNamespace = cmp.Or(o.Serving.DaprNamespace, "dapr-system")
+	o.Interceptor = cmp.Or(o.Interceptor, DefaultInterceptor)
+	o.Concurrency = cmp.Or(o.Concurrency, 4)
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	return o
+}
+
 // NewScheme returns a scheme with every type the controllers read or write.
 func NewScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, corev1beta2.AddToScheme, tektonv1.AddToScheme, kservingv1.AddToScheme,
+		kedav1alpha1.AddToScheme, httpv1alpha1.AddToScheme, daprv1alpha1.AddToScheme,
 	} {
 		utilruntime.Must(add(scheme))
 	}
 	return scheme
 }
 
-// CacheOptions limit what the manager's cache holds: of other people's kinds only what this project made, and no managed fields.
-func CacheOptions() cache.Options {
+// CacheOptions limit what the manager's cache holds: of other people's kinds only what this project made, and no managed fields. Dapr's
+// Components are all held, because a Serving may refer to one of somebody else, and the operator's own namespace has its ConfigMap.
+func CacheOptions(options Options) cache.Options {
+	options = options.withDefaults()
+	platform := options.Serving.PlatformNamespace
+	ours := cache.ByObject{Label: labelled(corev1beta2.ManagedLabel)}
+	served := cache.ByObject{Label: labelled(corev1beta2.ServingLabel)}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:         {Label: labelled(corev1beta2.ServingLabel)},
-			&corev1.ConfigMap{}:   {Label: labelled(corev1beta2.BuilderLabel)},
-			&tektonv1.TaskRun{}:   {Label: labelled(corev1beta2.BuilderLabel)},
-			&kservingv1.Service{}: {Label: labelled(corev1beta2.ServingLabel)},
+			&corev1.Pod{}:                    ours,
+			&corev1.Service{}:                ours,
+			&appsv1.Deployment{}:             ours,
+			&appsv1.StatefulSet{}:            ours,
+			&appsv1.DaemonSet{}:              ours,
+			&batchv1.Job{}:                   ours,
+			&tektonv1.TaskRun{}:              {Label: labelled(corev1beta2.BuilderLabel)},
+			&kservingv1.Service{}:            served,
+			&kedav1alpha1.ScaledObject{}:     served,
+			&kedav1alpha1.ScaledJob{}:        served,
+			&httpv1alpha1.HTTPScaledObject{}: served,
+			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
+				cache.AllNamespaces: {LabelSelector: labelled(corev1beta2.BuilderLabel)},
+				platform:            {LabelSelector: labels.Everything()},
+			}},
+			&discoveryv1.EndpointSlice{}: {
+				Label: slicesOf(options.Interceptor.Name, core.InterceptorService),
+				Namespaces: map[string]cache.Config{
+					options.Interceptor.Namespace: {}, platform: {},
+				},
+			},
 		},
 	}
+}
+
+// slicesOf selects the EndpointSlices of Services.
+func slicesOf(services ...string) labels.Selector {
+	requirement, err := labels.NewRequirement(discoveryv1.LabelServiceName, selection.In, services)
+	utilruntime.Must(err) // the names are those of Services
+	return labels.NewSelector().Add(*requirement)
 }
 
 // NewCache makes a cache that can be made before Tekton and Knative are installed: cache.New asks the scope of every kind in its options.
@@ -72,13 +134,19 @@ func NewCache(config *rest.Config, options cache.Options) (cache.Cache, error) {
 	return cache.New(config, options)
 }
 
+// engineKinds are the engines' kinds that the cache is told about; all are namespaced.
+var engineKinds = []schema.GroupKind{
+	tektonv1.Kind("TaskRun"), kservingv1.Kind("Service"), httpv1alpha1.SchemeGroupVersion.WithKind("HTTPScaledObject").GroupKind(),
+	kedav1alpha1.SchemeGroupVersion.WithKind("ScaledObject").GroupKind(), kedav1alpha1.SchemeGroupVersion.WithKind("ScaledJob").GroupKind(),
+}
+
 // engineScopes knows the scope of the engines' kinds while they are not installed.
 type engineScopes struct{ meta.RESTMapper }
 
 // RESTMapping answers for an engine's kind that is not served yet as the engine will define it.
 func (m engineScopes) RESTMapping(kind schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
 	mapping, err := m.RESTMapper.RESTMapping(kind, versions...)
-	if err == nil || !meta.IsNoMatchError(err) || len(versions) == 0 || (kind != tektonv1.Kind("TaskRun") && kind != kservingv1.Kind("Service")) {
+	if err == nil || !meta.IsNoMatchError(err) || len(versions) == 0 || !slices.Contains(engineKinds, kind) {
 		return mapping, err
 	}
 	gvk := kind.WithVersion(versions[0])
@@ -94,15 +162,7 @@ func labelled(key string) labels.Selector {
 
 // SetupWithManager adds the Function, Builder and Serving controllers to the manager.
 func SetupWithManager(mgr ctrl.Manager, options Options) error {
-	if options.ClusterDomain == "" {
-		options.ClusterDomain = "cluster.local"
-	}
-	if options.Concurrency == 0 {
-		options.Concurrency = 4
-	}
-	if options.Clock == nil {
-		options.Clock = clock.RealClock{}
-	}
+	options = options.withDefaults()
 	if options.Logs == nil {
 		clientset, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 		if err != nil {
@@ -121,7 +181,11 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 		},
 		func() error {
 			return (&ServingReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,
-				ClusterDomain: options.ClusterDomain}).setup(mgr, options)
+				ClusterDomain: options.ClusterDomain, TrustDomain: options.TrustDomain, Settings: options.Serving}).setup(mgr, options)
+		},
+		func() error {
+			return (&InterceptorReconciler{Client: mgr.GetClient(), Interceptor: options.Interceptor,
+				Namespace: options.Serving.PlatformNamespace}).setup(mgr, options)
 		},
 	} {
 		if err := setup(); err != nil {

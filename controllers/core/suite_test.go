@@ -11,6 +11,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,16 +44,26 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	cp, err = kit.Start(ctx, kit.Options{})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() error { return cp.Stop() })
+	for _, name := range []string{"openfunction", "keda", "dapr-system"} {
+		Expect(cp.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
+	}
+	Expect(cp.Client.Create(ctx, trustBundle())).To(Succeed())
 	engines, stop := context.WithCancel(context.Background())
 	DeferCleanup(stop)
 	Expect(cp.PlayEngines(engines)).To(Succeed())
-	running, err := cp.Run(engines, kit.Program{Cache: controllers.CacheOptions(), Recorder: recorder, Setup: setup})
+	running, err := cp.Run(engines, kit.Program{Cache: controllers.CacheOptions(controllers.Options{}), Recorder: recorder, Setup: setup})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(running.Stop)
 })
 
+// trustBundle is what Dapr's sentry publishes.
+func trustBundle() *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "dapr-trust-bundle", Namespace: "dapr-system"}, Data: map[string]string{"ca.crt": "ANCHORS"}}
+}
+
 func setup(mgr ctrl.Manager) error {
 	return controllers.SetupWithManager(mgr, controllers.Options{
+		Serving:            core.ServingSettings{AgentImage: "registry.example.test/agent:v1", DaprdImage: "registry.example.test/daprd:v1"},
 		Build:              core.BuildSettings{FetcherImage: "registry.example.test/fetcher:v1", DockerfileImage: "registry.example.test/kaniko:v1"},
 		Logs:               &logs,
 		SkipNameValidation: true,

@@ -39,24 +39,16 @@ func present(prefix string, fields ...field) []string {
 }
 
 func notActedOnByServing(prefix string, s *corev1beta2.ServingImpl) []string {
-	triggers := s.Triggers
-	if triggers == nil {
-		triggers = &corev1beta2.Triggers{}
-	}
-	http := s.HTTP()
+	http, keda := s.HTTP(), s.Keda()
+	served := http != nil
+	onKnative := served && !s.UsesKEDA()
 	return present(prefix,
-		field{"triggers.dapr", len(triggers.Dapr) > 0},
-		field{"triggers.inputs", len(triggers.Inputs) > 0},
-		field{"triggers.http.inputs", http != nil && len(http.Inputs) > 0},
-		field{"triggers.http.route", http != nil && http.Route != nil},
-		field{"outputs", len(s.Outputs) > 0},
-		field{"bindings", len(s.Bindings) > 0},
-		field{"pubsub", len(s.Pubsub) > 0},
-		field{"states", len(s.States) > 0},
-		field{"scaleOptions.keda", s.ScaleOptions != nil && s.ScaleOptions.Keda != nil},
-		field{"hooks", s.Hooks != nil},
-		field{"tracing", s.Tracing != nil},
-		field{"workloadType", s.WorkloadType != ""},
+		field{"triggers.http.route", served && http.Route != nil && (onKnative || http.Route.GatewayRef != nil)},
+		field{"scaleOptions.keda.scaledObject", served && keda.ScaledObject != nil},
+		field{"scaleOptions.keda.scaledJob", (served || s.Workload() != corev1beta2.WorkloadTypeJob) && keda.ScaledJob != nil},
+		field{"scaleOptions.keda.triggers", served && len(keda.Triggers) > 0},
+		field{"scaleOptions.knative", !onKnative && s.ScaleOptions != nil && s.ScaleOptions.Knative != nil},
+		field{"workloadType", served && s.WorkloadType != ""},
 	)
 }
 

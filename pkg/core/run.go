@@ -36,6 +36,12 @@ type Fronted interface {
 	Front(in Input) client.Object
 }
 
+// NameTaker is a ServingRun whose engine makes the Service of the function's own name.
+type NameTaker interface {
+	// WantsName tells that all but that Service is ready.
+	WantsName(live Live) bool
+}
+
 // Starter is a ServingRun whose engine scales a version to zero before anybody knows whether it can start. It keeps one copy until it has.
 type Starter interface {
 	// Version identifies what runs; it changes with the pods, and only with them.

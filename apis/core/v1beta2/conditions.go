@@ -108,6 +108,8 @@ const (
 	EnableDaprAnnotation = "openfunction.io/enable-dapr"
 	// RotateTokenAnnotation on a Function or Serving makes a new app token whenever its value changes.
 	RotateTokenAnnotation = "openfunction.io/rotate-token"
+	// StartedAnnotation on a workload holds the version of its pods that is known to have started once.
+	StartedAnnotation = "openfunction.io/started"
 	// RebuildAnnotation on a Function builds the unchanged source again whenever its value changes.
 	RebuildAnnotation = "openfunction.io/rebuild"
 )

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	daprv1alpha1 "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
+	httpv1alpha1 "github.com/kedacore/http-add-on/operator/apis/http/v1alpha1"
+	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/apply"
+	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/core/dapr"
+	"github.com/openfunction/openfunction/pkg/core/serving"
+	"github.com/openfunction/openfunction/pkg/core/serving/openfuncsync"
+	"github.com/openfunction/openfunction/pkg/problem"
+)
+
+// builtinChildren are the kinds of Kubernetes itself that a Serving may own, and that are applied and pruned like those of the engines. The
+// Secret with the app token is not among them: Secrets are not watched.
+func builtinChildren() []client.Object {
+	return []client.Object{&appsv1.Deployment{}, &appsv1.StatefulSet{}, &appsv1.DaemonSet{}, &batchv1.Job{}, &corev1.Service{}}
+}
+
+// engineChildren are the engines' kinds that a Serving may own under any run.
+func engineChildren() []schema.GroupVersionKind {
+	kinds := []schema.GroupVersionKind{dapr.ComponentKind}
+	for _, run := range serving.Runs() {
+		for _, kind := range run.Needs().Kinds {
+			if !slices.Contains(kinds, kind) {
+				kinds = append(kinds, kind)
+			}
+		}
+	}
+	return kinds
+}
+
+// letRest lets a version that has proved that it starts be scaled to zero. The proof is kept on the workload itself.
+func (r *ServingReconciler) letRest(ctx context.Context, v *servingVisit) error {
+	starter, ok := v.run.(core.Starter)
+	if !ok || v.input.Started != "" || !starter.HasStarted(v.live) {
+		return nil
+	}
+	version, err := starter.Version(v.input)
+	if err != nil {
+		return err
+	}
+	v.input.Started = version
+	return r.applyChildren(ctx, v)
+}
+
+// prune deletes the children that are not wanted any more, once those that are serve: those of another run, of another Dapr mode, of a component
+// that is no longer declared. The Service of the function's name goes earlier where the engine wants to make it.
+func (r *ServingReconciler) prune(ctx context.Context, v *servingVisit) error {
+	running := v.health.Phase == core.Running
+	taker, takes := v.run.(core.NameTaker)
+	wantsName := takes && taker.WantsName(v.live)
+	if !running && !wantsName {
+		return nil
+	}
+	keep, err := r.kept(v)
+	if err != nil {
+		return err
+	}
+	return r.eachChild(ctx, v.serving, func(key childKey, child client.Object) error {
+		isFront := key.kind == serviceKind && key.name == v.serving.Name
+		if keep[key] || (!running && !isFront) {
+			return nil
+		}
+		return v.set.Delete(ctx, child)
+	})
+}
+
+// serviceKind is the kind of the Service that bears the function's name.
+var serviceKind = corev1.SchemeGroupVersion.WithKind("Service").GroupKind()
+
+// childKey tells children apart within a namespace.
+type childKey struct {
+	kind schema.GroupKind
+	name string
+}
+
+func (r *ServingReconciler) kept(v *servingVisit) (map[childKey]bool, error) {
+	wanted := slices.Clone(v.desired)
+	if fronted, ok := v.run.(core.Fronted); ok {
+		wanted = append(wanted, fronted.Front(v.input))
+	}
+	if invocation, err := v.use.Invocation(); err != nil {
+		return nil, err
+	} else if invocation != nil {
+		wanted = append(wanted, invocation)
+	}
+	keep := map[childKey]bool{}
+	for _, child := range wanted {
+		kind, err := apiutil.GVKForObject(child, r.Scheme())
+		if err != nil {
+			return nil, fmt.Errorf("finding the kind of a child: %w", err)
+		}
+		keep[childKey{kind.GroupKind(), child.GetName()}] = true
+	}
+	return keep, nil
+}
+
+// eachChild visits every child of the Serving that is in the cache.
+func (r *ServingReconciler) eachChild(ctx context.Context, s *corev1beta2.Serving, visit func(childKey, client.Object) error) error {
+	kinds, err := r.providers.installed(ctx, engineChildren())
+	if err != nil {
+		return err
+	}
+	for _, child := range builtinChildren() {
+		kind, err := apiutil.GVKForObject(child, r.Scheme())
+		if err != nil {
+			return fmt.Errorf("finding the kind of a child: %w", err)
+		}
+		kinds = append(kinds, kind)
+	}
+	for _, kind := range kinds {
+		for _, label := range []string{corev1beta2.ServingLabel, corev1beta2.ProxyLabel} {
+			list, err := r.Scheme().New(kind.GroupVersion().WithKind(kind.Kind + "List"))
+			if err != nil {
+				return fmt.Errorf("making a list of %s: %w", kind.Kind, err)
+			}
+			found := list.(client.ObjectList)
+			if err := r.List(ctx, found, client.InNamespace(s.Namespace), client.MatchingLabels{label: s.Name}); err != nil {
+				return fmt.Errorf("listing the %ss of the Serving: %w", kind.Kind, err)
+			}
+			err = meta.EachListItem(found, func(item runtime.Object) error {
+				if child := item.(client.Object); apply.Owns(s, child) {
+					return visit(childKey{kind.GroupKind(), child.GetName()}, child)
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// nameDelay is how long to wait before looking again whether an engine has given up a name.
+const nameDelay = time.Second
+
+// front applies what bears names that engines use too: the Service of the function's name, and in mode Shared the one of its Dapr app id. The
+// engine that made them for the run or the mode before has to give them up first.
+func (r *ServingReconciler) front(ctx context.Context, v *servingVisit) error {
+	if v.health.Phase != core.Running {
+		return nil
+	}
+	if fronted, ok := v.run.(core.Fronted); ok {
+		if err := r.applyNamed(ctx, v, fronted.Front(v.input), "Knative"); err != nil {
+			return err
+		}
+	}
+	invocation, err := v.use.Invocation()
+	if err != nil || invocation == nil {
+		return err
+	}
+	return r.applyNamed(ctx, v, invocation, "Dapr")
+}
+
+func (r *ServingReconciler) applyNamed(ctx context.Context, v *servingVisit, wanted client.Object, engine string) error {
+	live, err := v.set.Apply(ctx, wanted)
+	if stalled, is := problem.AsStalled(err); is && stalled.Reason == apply.NameTaken {
+		engines, readErr := r.isEngines(ctx, wanted)
+		if readErr != nil {
+			return readErr
+		}
+		if engines {
+			return problem.WaitingUntil(nameDelay, corev1beta2.StartingReason, "%s is giving up the Service %s", engine, wanted.GetName())
+		}
+	}
+	if err != nil {
+		return refused(err)
+	}
+	v.live.Objects = append(v.live.Objects, live)
+	return nil
+}
+
+// isEngines tells whether a Service is one that an engine made for what this Serving was before: Knative for a Knative Service of its name, or
+// Dapr's operator for a Deployment or StatefulSet of the Serving that is going.
+func (r *ServingReconciler) isEngines(ctx context.Context, wanted client.Object) (bool, error) {
+	service := &corev1.Service{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(wanted), service); apierrors.IsNotFound(err) {
+		return true, nil // it has just gone
+	} else if err != nil {
+		return false, fmt.Errorf("reading Service %s: %w", wanted.GetName(), err)
+	}
+	if service.Annotations[daprAppID] == strings.TrimSuffix(service.Name, "-dapr") {
+		return true, nil
+	}
+	return slices.ContainsFunc(service.GetOwnerReferences(), func(owner metav1.OwnerReference) bool {
+		return strings.HasPrefix(owner.APIVersion, kservingv1.SchemeGroupVersion.Group+"/") && owner.Name == wanted.GetName()
+	}), nil
+}
+
+// daprAppID is the annotation by which Dapr's operator marks the Services it makes.
+const daprAppID = "dapr.io/app-id"
+
+// references lists the children as the established resourceRef does.
+func references(objects []client.Object) map[string]string {
+	refs := map[string]string{}
+	var components []string
+	for _, object := range objects {
+		name := object.GetName()
+		switch object.(type) {
+		case *kservingv1.Service:
+			refs["serving.knative.dev/service"] = name
+		case *httpv1alpha1.HTTPScaledObject:
+			refs["http.keda.sh/httpscaledobject"] = name
+		case *kedav1alpha1.ScaledObject:
+			refs["Async/scaler"] = name
+		case *kedav1alpha1.ScaledJob:
+			// It is both what runs and what scales.
+			refs["Async/workload"], refs["Async/scaler"] = name, name
+		case *daprv1alpha1.Component:
+			components = append(components, name)
+		case *appsv1.Deployment, *appsv1.StatefulSet, *appsv1.DaemonSet, *batchv1.Job:
+			refs[workloadRef(object)] = name
+		}
+	}
+	if len(components) > 0 {
+		slices.Sort(components)
+		refs["dapr.io/component"] = strings.Join(components, ",")
+	}
+	return refs
+}
+
+// workloadRef is the established key under which a workload is listed.
+func workloadRef(workload client.Object) string {
+	switch labels := workload.GetLabels(); {
+	case labels[corev1beta2.ProxyLabel] != "":
+		return "dapr-proxy"
+	case labels[corev1beta2.RunLabel] == openfuncsync.Run{}.Name():
+		return "http.keda.sh/deployment"
+	default:
+		return "Async/workload"
+	}
+}
