@@ -3,8 +3,10 @@
 package openfuncasync
 
 import (
+	"strconv"
 	"strings"
 
+	"github.com/dapr/dapr/pkg/injector/annotations"
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -64,11 +66,7 @@ func (Run) Desired(in core.Input) ([]client.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	running, err := p.workload()
-	if err != nil {
-		return nil, err
-	}
-	objects := []client.Object{running, p.service()}
+	objects := []client.Object{p.workload(), p.service()}
 	if p.scaled && p.kind != workload.Job {
 		objects = append(objects, p.scaledObject())
 	}
@@ -92,6 +90,8 @@ type plan struct {
 	in       core.Input
 	kind     string
 	template corev1.PodTemplateSpec
+	// port is where the function listens, if it does.
+	port     int32
 	triggers []kedav1alpha1.ScaleTriggers
 	// scaled tells that KEDA decides how many copies there are.
 	scaled bool
@@ -110,9 +110,10 @@ func planOf(in core.Input) (plan, error) {
 	if p.bounds, err = workload.BoundsOf(spec.ScaleOptions, options.MinReplicaCount, options.MaxReplicaCount); err != nil {
 		return plan{}, err
 	}
+	p.port = port(in.Serving)
 	pods := workload.Pods{Run: name, Kind: p.kind}
 	if isCalled(use) {
-		pods.Port = spec.HTTP().ContainerPort()
+		pods.Port = p.port
 	}
 	p.template, err = workload.Template(in, pods)
 	return p, err
@@ -122,6 +123,14 @@ func planOf(in core.Input) (plan, error) {
 // fetches them itself.
 func isCalled(use dapr.Use) bool {
 	return use.TakesEvents() && (use.Mode() == corev1beta2.DaprModeFunction || use.Mode() == corev1beta2.DaprModeShared)
+}
+
+// port is the default one, unless Dapr's own annotation names another, which Dapr's injector passes over where it is no port.
+func port(s *corev1beta2.Serving) int32 {
+	if port, err := strconv.ParseUint(strings.TrimSpace(s.Spec.Annotations[annotations.KeyAppPort]), 10, 16); err == nil && port > 0 {
+		return int32(port)
+	}
+	return s.Spec.HTTP().ContainerPort()
 }
 
 func scaledObjectOptions(spec corev1beta2.ServingSpec) corev1beta2.KedaScaledObject {
@@ -151,27 +160,26 @@ func (p plan) object() workload.Object {
 
 func (p plan) version() string { return workload.Version(p.template) }
 
-func (p plan) workload() (client.Object, error) {
+func (p plan) workload() client.Object {
 	var replicas *int32
 	if !p.scaled {
 		replicas = ptr.To(p.bounds.AtLeast(1).Min)
 	}
 	switch {
 	case p.kind == workload.StatefulSet:
-		return p.object().StatefulSet(p.in, p.template, replicas), nil
+		return p.object().StatefulSet(p.in, p.template, replicas)
 	case p.kind == workload.Job && p.scaled:
-		return p.scaledJob(), nil
+		return p.scaledJob()
 	case p.kind == workload.Job:
-		return p.job(), nil
+		return p.job()
 	default:
-		return p.object().Deployment(p.in, p.template, replicas), nil
+		return p.object().Deployment(p.in, p.template, replicas)
 	}
 }
 
 // service returns the Service by which the agent finds every ready copy.
 func (p plan) service() *corev1.Service {
-	port := p.in.Serving.Spec.HTTP().ContainerPort()
-	service := p.object().Service(p.in, corev1.ServicePort{Name: portName, Port: port, TargetPort: intstr.FromInt32(port)})
+	service := p.object().Service(p.in, corev1.ServicePort{Name: portName, Port: p.port, TargetPort: intstr.FromInt32(p.port)})
 	service.Spec.ClusterIP = corev1.ClusterIPNone
 	return service
 }

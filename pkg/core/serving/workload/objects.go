@@ -124,5 +124,5 @@ func progressDeadline(timeout *metav1.Duration, minReady int32) *int32 {
 		return nil
 	}
 	seconds := min((timeout.Duration-1)/time.Second+1, math.MaxInt32)
-	return ptr.To(max(int32(seconds), minReady+1)) //nolint:gosec // bounded above
+	return ptr.To(max(int32(seconds), minReady+1))
 }
