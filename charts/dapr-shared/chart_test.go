@@ -121,7 +121,7 @@ func render(t *testing.T, sets ...string) release {
 		t.Fatalf("%q: %v: %s", sets, err, text)
 	}
 	r := release{text: text}
-	for _, part := range strings.Split(text, "\n---\n") {
+	for part := range strings.SplitSeq(text, "\n---\n") {
 		var kind metav1.TypeMeta
 		if err := yaml.Unmarshal([]byte(part), &kind); err != nil {
 			t.Fatalf("%v in\n%s", err, part)

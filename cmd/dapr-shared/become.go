@@ -6,9 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -46,8 +46,7 @@ func (s settings) newestAnchors(ctx context.Context) ([]byte, error) {
 	if err == nil {
 		return anchors, nil
 	}
-	file := filepath.Join(s.dir, anchorsFile)
-	kept, unread := os.ReadFile(file)
+	kept, unread := fs.ReadFile(os.DirFS(s.dir), anchorsFile)
 	if unread != nil {
 		return nil, errors.Join(err, fmt.Errorf("reading what init left: %w", unread))
 	}

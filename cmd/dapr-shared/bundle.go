@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -30,7 +31,8 @@ const (
 
 // apiServer is Kubernetes as a pod reaches it with its service account. A client library would be eight times as large as the rest.
 type apiServer struct {
-	url, tokenFile string
+	url            string
+	serviceAccount fs.FS
 	client         *http.Client
 }
 
@@ -40,7 +42,7 @@ func inCluster(serviceAccount string) (*apiServer, error) {
 	if host == "" || port == "" {
 		return nil, errors.New("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set: this program runs in a pod only")
 	}
-	authorities, err := os.ReadFile(filepath.Join(serviceAccount, "ca.crt"))
+	authorities, err := fs.ReadFile(os.DirFS(serviceAccount), "ca.crt")
 	if err != nil {
 		return nil, fmt.Errorf("reading the service account, which the pod must mount: %w", err)
 	}
@@ -49,8 +51,8 @@ func inCluster(serviceAccount string) (*apiServer, error) {
 		return nil, fmt.Errorf("the service account's ca.crt in %s holds no certificate", serviceAccount)
 	}
 	return &apiServer{
-		url:       "https://" + net.JoinHostPort(host, port),
-		tokenFile: filepath.Join(serviceAccount, "token"),
+		url:            "https://" + net.JoinHostPort(host, port),
+		serviceAccount: os.DirFS(serviceAccount),
 		client: &http.Client{
 			Timeout:   askTimeout,
 			Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}},
@@ -100,17 +102,17 @@ func (r *refusal) Error() string {
 }
 
 func (a *apiServer) get(ctx context.Context, path string) ([]byte, error) {
-	token, err := os.ReadFile(a.tokenFile) // each time: the kubelet renews it
+	token, err := fs.ReadFile(a.serviceAccount, "token") // each time: the kubelet renews it
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url+path, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url+path, http.NoBody) //nolint:gosec // The kubelet says where the API server is.
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	request.Header.Set("Accept", "application/json")
-	response, err := a.client.Do(request)
+	response, err := a.client.Do(request) //nolint:gosec // As above.
 	if err != nil {
 		return nil, err
 	}

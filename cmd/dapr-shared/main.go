@@ -151,11 +151,7 @@ func prepare(ctx context.Context, s settings) error {
 	if err := write(filepath.Join(s.dir, anchorsFile), 0o444, strings.NewReader(string(anchors))); err != nil {
 		return err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("finding this program: %w", err)
-	}
-	program, err := os.Open(self)
+	program, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return fmt.Errorf("reading this program: %w", err)
 	}

@@ -212,7 +212,7 @@ func assignments(list string) []string {
 	var parts []string
 	for piece := range strings.SplitSeq(list, ",") {
 		name, _, found := strings.Cut(piece, "=")
-		if len(parts) > 0 && !(found && isVariable(strings.TrimSpace(name))) {
+		if isNew := found && isVariable(strings.TrimSpace(name)); len(parts) > 0 && !isNew {
 			parts[len(parts)-1] += "," + piece
 			continue
 		}
