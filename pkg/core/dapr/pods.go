@@ -68,7 +68,7 @@ func (u Use) withoutDapr() map[string]string {
 }
 
 func (u Use) sidecarAnnotations() map[string]string {
-	wanted := u.established(u.functionPort())
+	wanted := u.established(u.FunctionPort())
 	if spec := u.in.Serving.Spec; spec.HTTP() != nil && !spec.UsesKEDA() {
 		wanted[annotations.KeyMetricsPort] = strconv.Itoa(injectedMetricsPort)
 	}
@@ -149,7 +149,7 @@ func (u Use) functionHost() (string, int32) {
 	if u.in.Serving.Spec.HTTP() != nil {
 		return core.FrontHost(u.in), 80
 	}
-	return u.serviceHost(core.AsyncChild(u.in.Serving.Name)), u.functionPort()
+	return u.serviceHost(core.AsyncChild(u.in.Serving.Name)), u.FunctionPort()
 }
 
 // meta is the metadata of an object that belongs to the agent or the shared daprd.

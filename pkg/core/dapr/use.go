@@ -142,8 +142,8 @@ func (u Use) tokenSecret() string {
 // hasToken tells whether daprd has an app token to send.
 func (u Use) hasToken() bool { return u.HasAgent() || (u.mode != "" && u.TakesEvents()) }
 
-// functionPort is where the function listens for daprd: its own port, unless the user names another by Dapr's annotation.
-func (u Use) functionPort() int32 {
+// FunctionPort is where the function listens for daprd: its own port, unless the user names another by Dapr's annotation.
+func (u Use) FunctionPort() int32 {
 	return portAnnotation(u.in.Serving, annotations.KeyAppPort, u.in.Serving.Spec.HTTP().ContainerPort())
 }
 
