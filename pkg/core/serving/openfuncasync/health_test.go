@@ -72,7 +72,7 @@ func with(change func(*corev1.Pod)) func(*scene) {
 // started has the Deployment remember that its version has started once.
 func started(s *scene) {
 	deployment := s.live.Objects[1].(*appsv1.Deployment)
-	metav1.SetMetaDataAnnotation(&deployment.ObjectMeta, workload.StartedAnnotation, workload.Version(s.template))
+	metav1.SetMetaDataAnnotation(&deployment.ObjectMeta, corev1beta2.StartedAnnotation, workload.Version(s.template))
 }
 
 func ready(p *corev1.Pod) {

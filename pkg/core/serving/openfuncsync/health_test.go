@@ -80,7 +80,7 @@ func TestHealth(t *testing.T) {
 		}, ready), refused, true},
 		{"RefusedBefore", "the user has just mended it", live(t, func(_ *appsv1.Deployment, s scaler) { reports(s, metav1.ConditionFalse, "no", 1) }, ready), unseen, true},
 		{"AtZero", "it has started before", live(t, func(d *appsv1.Deployment, s scaler) {
-			metav1.SetMetaDataAnnotation(&d.ObjectMeta, workload.StartedAnnotation, workload.Version(d.Spec.Template))
+			metav1.SetMetaDataAnnotation(&d.ObjectMeta, corev1beta2.StartedAnnotation, workload.Version(d.Spec.Template))
 			reports(s, metav1.ConditionTrue, "", 0)
 		}), running, false},
 	} {

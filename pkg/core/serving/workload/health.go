@@ -68,7 +68,7 @@ func RolloutOfSet(set *appsv1.StatefulSet, pods []corev1.Pod) Rollout {
 
 func rollout(meta metav1.ObjectMeta, template corev1.PodTemplateSpec, pods []corev1.Pod) Rollout {
 	version := Version(template)
-	rollout := Rollout{started: version != "" && meta.Annotations[StartedAnnotation] == version}
+	rollout := Rollout{started: version != "" && meta.Annotations[corev1beta2.StartedAnnotation] == version}
 	for _, pod := range OfRun(pods, meta.Labels[corev1beta2.RunLabel]) {
 		switch {
 		case !pod.DeletionTimestamp.IsZero() || pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded:

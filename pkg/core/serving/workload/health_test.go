@@ -33,7 +33,7 @@ func deployment(options ...func(*appsv1.Deployment)) *appsv1.Deployment {
 
 func started(version string) func(*appsv1.Deployment) {
 	return func(d *appsv1.Deployment) {
-		metav1.SetMetaDataAnnotation(&d.ObjectMeta, workload.StartedAnnotation, version)
+		metav1.SetMetaDataAnnotation(&d.ObjectMeta, corev1beta2.StartedAnnotation, version)
 	}
 }
 

@@ -19,9 +19,6 @@ import (
 	"github.com/openfunction/openfunction/pkg/core/serving/podspec"
 )
 
-// StartedAnnotation holds, on a workload, the version of it that is known to have started once.
-const StartedAnnotation = "openfunction.io/started"
-
 const (
 	// revisionHistory is how many older ReplicaSets and revisions Kubernetes keeps. Rolling back is done with the Serving.
 	revisionHistory int32 = 2
@@ -58,9 +55,9 @@ func (o Object) ScalerMeta(in core.Input) metav1.ObjectMeta {
 func (o Object) WorkloadMeta(in core.Input, version string) metav1.ObjectMeta {
 	meta := o.Meta(in)
 	meta.Annotations = maps.Clone(in.Serving.Spec.Annotations)
-	delete(meta.Annotations, StartedAnnotation)
+	delete(meta.Annotations, corev1beta2.StartedAnnotation)
 	if in.Started == version {
-		metav1.SetMetaDataAnnotation(&meta, StartedAnnotation, version)
+		metav1.SetMetaDataAnnotation(&meta, corev1beta2.StartedAnnotation, version)
 	}
 	return meta
 }
