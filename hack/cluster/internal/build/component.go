@@ -47,7 +47,8 @@ var Components = []Component{
 	{Name: "keda", Module: "github.com/kedacore/keda/v2", Link: "-X github.com/kedacore/keda/v2/version.Version=NUMBER"},
 	{Name: "keda-http", Module: "github.com/kedacore/http-add-on"},
 	// Its main package tells which components there are beside the stable ones.
-	{Name: "dapr", Module: "github.com/dapr/dapr", Tags: "stablecomponents", Link: "-X github.com/dapr/dapr/pkg/buildinfo.version=NUMBER"},
+	{Name: "dapr", Module: "github.com/dapr/dapr", Tags: "stablecomponents", Link: "-X github.com/dapr/dapr/pkg/buildinfo.version=NUMBER" +
+		" -X github.com/dapr/kit/logger.DaprVersion=NUMBER"},
 	{Name: "helm", Module: "helm.sh/helm/v4", Link: "-X helm.sh/helm/v4/internal/version.version=VERSION"},
 }
 
