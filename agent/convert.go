@@ -379,7 +379,7 @@ func topicStatusOfFrame(message []byte) runtimev1.TopicEventResponse_TopicEventR
 		return runtimev1.TopicEventResponse_RETRY
 	}
 	value, n := binary.Uvarint(message[1:])
-	if n != len(message)-1 || value > 2 {
+	if n < 1 || n != len(message)-1 || value > 2 {
 		return runtimev1.TopicEventResponse_RETRY
 	}
 	return runtimev1.TopicEventResponse_TopicEventResponseStatus(value)
