@@ -47,7 +47,7 @@ func check(ctx context.Context, s settings) error {
 }
 
 func (e expected) ask(ctx context.Context) ([]byte, error) {
-	if _, err := e.get(ctx, "/v1.0/healthz"); err != nil {
+	if _, err := e.get(ctx, "/v1.0/healthz/outbound"); err != nil {
 		return nil, fmt.Errorf("daprd is not healthy: %w", err)
 	}
 	body, err := e.get(ctx, "/v1.0/metadata")
@@ -66,12 +66,16 @@ func (e expected) ask(ctx context.Context) ([]byte, error) {
 	case e.appPort != 0 && m.App.Port != e.appPort:
 		return nil, fmt.Errorf("daprd calls the application on port %d, not on %d", m.App.Port, e.appPort)
 	}
+	calls := "calls"
+	if _, err := e.get(ctx, "/v1.0/healthz"); err != nil { // an application that is away, or at zero, is no fault of daprd's
+		calls = "cannot reach the application yet at"
+	}
 	names := make([]string, 0, len(m.Components))
 	for _, c := range m.Components {
 		names = append(names, c.Name+" ("+c.Type+")")
 	}
-	return fmt.Appendf(nil, "daprd %s is healthy, has the app id %s, calls %s://%s:%s and has the components: %s", m.Version, m.ID,
-		m.App.Protocol, m.App.Address, strconv.Itoa(m.App.Port), cmp.Or(strings.Join(names, ", "), "none")), nil
+	return fmt.Appendf(nil, "daprd %s is healthy, has the app id %s, %s %s://%s:%s and has the components: %s", m.Version, m.ID,
+		calls, m.App.Protocol, m.App.Address, strconv.Itoa(m.App.Port), cmp.Or(strings.Join(names, ", "), "none")), nil
 }
 
 // get asks daprd, with the token it may want.

@@ -302,14 +302,14 @@ func TestOutsideAPod(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	var healthy atomic.Bool
+	var healthy, there atomic.Bool
 	const right = `{"id":"orders","runtimeVersion":"1.18.2","appConnectionProperties":{"port":80,"protocol":"http","channelAddress":"app"},
 		"components":[{"name":"redis","type":"pubsub.redis"}]}`
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Header.Get("dapr-api-token") != "secret":
 			rw.WriteHeader(http.StatusUnauthorized)
-		case r.URL.Path == "/v1.0/healthz" && healthy.Swap(true): // unhealthy once
+		case r.URL.Path == "/v1.0/healthz/outbound" && healthy.Swap(true), r.URL.Path == "/v1.0/healthz" && there.Load(): // unhealthy once
 			rw.WriteHeader(http.StatusNoContent)
 		case r.URL.Path == "/v1.0/metadata":
 			_, _ = rw.Write([]byte(right))
@@ -325,6 +325,7 @@ func TestCheck(t *testing.T) {
 		want  string
 	}{
 		"Right":   {[]string{"--app-id=orders", "--app-address=app", "--app-port=80"}, "secret", 0, "calls http://app:80 and has the components: redis (pubsub.redis)"},
+		"Away":    {[]string{"--app-id=orders"}, "secret", 0, "cannot reach the application yet at http://app:80"},
 		"AppID":   {[]string{"--app-id=other"}, "secret", 1, `daprd has the app id "orders", not "other"`},
 		"Address": {[]string{"--app-id=orders", "--app-address=elsewhere"}, "secret", 1, `at "app", not at "elsewhere"`},
 		"Port":    {[]string{"--app-id=orders", "--app-port=81"}, "secret", 1, "on port 80, not on 81"},
@@ -332,6 +333,7 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			healthy.Store(false)
+			there.Store(name != "Away")
 			t.Setenv("DAPR_API_TOKEN", tt.token)
 			timeout := "30s"
 			if tt.code != 0 {

@@ -249,10 +249,12 @@ func (o Options) containerPorts() []corev1.ContainerPort {
 	return ports
 }
 
+// readiness is when Dapr's API can be used. The injector asks for /v1.0/healthz, which also waits for the app: beside the app that is
+// right, but an app of its own life, at zero perhaps, must not make Dapr's API unreachable, nor its daprd look broken.
 func (o Options) readiness() *corev1.Probe {
 	return &corev1.Probe{
 		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
-			Path: "/v1.0/healthz", Port: intstr.FromString("dapr-public"), Scheme: corev1.URISchemeHTTP,
+			Path: "/v1.0/healthz/outbound", Port: intstr.FromString("dapr-public"), Scheme: corev1.URISchemeHTTP,
 		}},
 		InitialDelaySeconds: 1, TimeoutSeconds: 1, PeriodSeconds: 1, FailureThreshold: 5, SuccessThreshold: 1,
 	}

@@ -147,7 +147,8 @@ spec:
       valueFrom: {secretKeyRef: {name: {{ include "dapr-shared.fullname" . }}, key: token}}
     {{- end }}
     readinessProbe:
-      httpGet: {path: /v1.0/healthz, port: dapr-public}
+      # Ready when Dapr's API is; /v1.0/healthz would wait for the application.
+      httpGet: {path: /v1.0/healthz/outbound, port: dapr-public}
       initialDelaySeconds: 1
       timeoutSeconds: 1
       periodSeconds: 1
