@@ -19,6 +19,10 @@ import (
 
 // baseImages makes the images that are no component's: the one that holds pods' namespaces, and the one with a shell.
 func (r *rise) baseImages(ctx context.Context) (steps.Outcome, error) {
+	var err error
+	if r.uploads, err = loadUploads(r.Layout); err != nil {
+		return steps.Outcome{}, err
+	}
 	pause := r.Layout.Path("bin", "pause")
 	if err := build.Program(ctx, r.Layout.Source, "./pause", pause); err != nil {
 		return steps.Outcome{}, err
@@ -89,7 +93,7 @@ func (r *rise) specs(p parts.Part) (map[string]images.Spec, error) {
 	return specs, nil
 }
 
-// push uploads an image, unless it was uploaded before from the same files by this very program: assembling some takes seconds.
+// push uploads an image, unless it was uploaded before from the same files and by the same code: assembling some takes seconds.
 func (r *rise) push(ctx context.Context, s images.Spec) (ref string, pushed bool, err error) {
 	print, err := s.Fingerprint()
 	if err != nil {
@@ -112,22 +116,33 @@ func (r *rise) push(ctx context.Context, s images.Spec) (ref string, pushed bool
 
 // uploads are the images that were uploaded, by their fingerprint.
 type uploads struct {
-	// Program is the sum of the program that assembled them.
-	Program string `json:"program"`
+	// Code is the sum of the code that assembled them.
+	Code string `json:"code"`
 	// Images are their references.
 	Images map[string]string `json:"images"`
 }
 
-// loadUploads returns what a program uploaded; nothing when another one did.
-func loadUploads(l layout.Layout, program []byte) uploads {
-	sum := sha256.Sum256(program)
-	fresh := uploads{Program: hex.EncodeToString(sum[:]), Images: map[string]string{}}
-	content, err := os.ReadFile(l.Path("uploads.json"))
-	var u uploads
-	if err != nil || json.Unmarshal(content, &u) != nil || u.Program != fresh.Program || u.Images == nil {
-		return fresh
+// loadUploads returns what was uploaded; nothing when the code that assembles has changed since.
+func loadUploads(l layout.Layout) (uploads, error) {
+	files, err := filepath.Glob(filepath.Join(l.Source, "internal", "images", "*.go"))
+	if err != nil {
+		return uploads{}, fmt.Errorf("reading the code that assembles images: %w", err)
 	}
-	return u
+	h := sha256.New()
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return uploads{}, fmt.Errorf("reading the code that assembles images: %w", err)
+		}
+		_, _ = fmt.Fprintf(h, "%s %x\n", filepath.Base(file), sha256.Sum256(content))
+	}
+	fresh := uploads{Code: hex.EncodeToString(h.Sum(nil)), Images: map[string]string{}}
+	content, err := os.ReadFile(l.Path("uploads.json"))
+	var known uploads
+	if err != nil || json.Unmarshal(content, &known) != nil || known.Code != fresh.Code || known.Images == nil {
+		return fresh, nil
+	}
+	return known, nil
 }
 
 func (u uploads) save(l layout.Layout) error {

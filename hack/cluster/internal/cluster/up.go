@@ -274,7 +274,6 @@ func (r *rise) copyOfSelf() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading this program: %w", err)
 	}
-	r.uploads = loadUploads(r.Layout, content)
 	program := r.Layout.Path("bin", "openfunction-cluster")
 	_, err = layout.WriteIfChanged(program, content, 0o755)
 	return program, err
