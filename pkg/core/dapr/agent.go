@@ -139,7 +139,7 @@ var notForTheAgent = []string{
 // agentAnnotations are what Dapr's injector reads on the agent's pods: the established ones, and the user's that configure daprd.
 func (u Use) agentAnnotations() map[string]string {
 	wanted := u.established(agentPort)
-	wanted[annotations.KeySidecarListenAddresses] = "[::],0.0.0.0"
+	wanted[annotations.KeySidecarListenAddresses] = everyAddress
 	wanted[annotations.KeyMetricsPort] = strconv.Itoa(injectedMetricsPort)
 	wanted[annotations.KeyBlockShutdownDuration] = blockShutdown
 	wanted[annotations.KeyGracefulShutdownSeconds] = strconv.Itoa(gracefulShutdownSeconds)

@@ -212,7 +212,7 @@ func checkInjected(t *testing.T, template corev1.PodTemplateSpec) {
 			t.Errorf("daprd and the agent both want port %d", port.ContainerPort)
 		}
 	}
-	if sidecar.AppPort != 8080 || sidecar.SidecarListenAddresses != "[::],0.0.0.0" || sidecar.AppTokenSecret == "" {
+	if sidecar.AppPort != 8080 || sidecar.SidecarListenAddresses != "0.0.0.0" || sidecar.AppTokenSecret == "" {
 		t.Errorf("daprd would be at odds with the agent: %s", sidecar.StringAll())
 	}
 }

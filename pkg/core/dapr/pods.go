@@ -34,6 +34,10 @@ const (
 	httpPort = 3500
 	grpcPort = 50001
 
+	// everyAddress is where daprd listens: in a Go program it stands for IPv6 too, where there is any. The established "[::],0.0.0.0" makes daprd
+	// try for 19 seconds to listen twice before it is ready.
+	everyAddress = "0.0.0.0"
+
 	// blockShutdown is how long a daprd that was told to stop takes no new events and still serves the function's own calls.
 	blockShutdown = "5s"
 	// gracefulShutdownSeconds is how long daprd waits for events that are being worked on after that. The agent drains within 25 seconds.

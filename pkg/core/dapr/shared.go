@@ -87,6 +87,7 @@ func (u Use) daprdOptions() (daprd.Options, error) {
 		MTLS:                    true,
 		AppProtocol:             u.protocol,
 		LogAsJSON:               true,
+		ListenAddresses:         everyAddress,
 		GracefulShutdownSeconds: ptr.To(gracefulShutdownSeconds),
 		BlockShutdownDuration:   blockShutdown,
 	}
