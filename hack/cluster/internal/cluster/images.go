@@ -136,13 +136,11 @@ func loadUploads(l layout.Layout) (uploads, error) {
 		}
 		_, _ = fmt.Fprintf(h, "%s %x\n", filepath.Base(file), sha256.Sum256(content))
 	}
-	fresh := uploads{Code: hex.EncodeToString(h.Sum(nil)), Images: map[string]string{}}
-	content, err := os.ReadFile(l.Path("uploads.json"))
-	var known uploads
-	if err != nil || json.Unmarshal(content, &known) != nil || known.Code != fresh.Code || known.Images == nil {
-		return fresh, nil
+	known, code := uploads{}, hex.EncodeToString(h.Sum(nil))
+	if content, err := os.ReadFile(l.Path("uploads.json")); err == nil && json.Unmarshal(content, &known) == nil && known.Code == code && known.Images != nil {
+		return known, nil
 	}
-	return known, nil
+	return uploads{Code: code, Images: map[string]string{}}, nil
 }
 
 func (u uploads) save(l layout.Layout) error {
