@@ -44,7 +44,8 @@ func (u Use) shared() ([]client.Object, error) {
 }
 
 // Invocation returns the Service by which other apps find the function in mode Shared; nil in other modes. In those Dapr's operator
-// makes it, under this very name and with an owner of its own, so it can be applied only after the workload of the mode before is gone.
+// makes it, under this very name and with an owner of its own, so it can be applied only after the workload of the mode before is gone. It is
+// headless as the operator's is, which can then take it over when the mode changes again.
 func (u Use) Invocation() (client.Object, error) {
 	if !u.enabled || u.mode != corev1beta2.DaprModeShared {
 		return nil, nil
@@ -53,7 +54,9 @@ func (u Use) Invocation() (client.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return u.daprdService(daprd.ServiceName(u.AppID()), options), nil
+	service := u.daprdService(daprd.ServiceName(u.AppID()), options)
+	service.Spec.ClusterIP, service.Spec.TrafficDistribution = corev1.ClusterIPNone, nil
+	return service, nil
 }
 
 // sharedService is the Service by which the function finds daprd. Its name is none that Dapr's operator gives.
