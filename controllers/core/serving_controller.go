@@ -34,7 +34,7 @@ import (
 // +kubebuilder:rbac:groups=core.openfunction.io,resources=servings/finalizers,verbs=update
 // +kubebuilder:rbac:groups=serving.knative.dev,resources=services,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=keda.sh,resources=scaledobjects;scaledjobs,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=http.keda.sh,resources=httpscaledobjects,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=http.keda.sh,resources=httpscaledobjects;interceptorroutes,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=dapr.io,resources=components,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets;daemonsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete

@@ -36,20 +36,22 @@ type onCluster struct {
 	images  platform.Images
 }
 
-func measureCluster(ctx context.Context) error {
+func measureCluster(ctx context.Context, s settings) error {
 	root, err := kit.Root()
 	if err != nil {
 		return err
 	}
 	o := &onCluster{}
-	if o.cluster, err = platform.Find(ctx, root, os.Stderr); err != nil {
+	if o.cluster, err = platform.Find(ctx, root, os.Stderr, "keda", "keda-http", "dapr"); err != nil {
 		return err
 	}
-	if o.images, err = platform.Build(ctx, root, o.cluster, os.Stderr); err != nil {
-		return err
-	}
-	if err := platform.Install(ctx, root, o.cluster, o.images, os.Stderr); err != nil {
-		return err
+	if s.install {
+		if o.images, err = platform.Build(ctx, root, o.cluster, os.Stderr); err != nil {
+			return err
+		}
+		if err := platform.Install(ctx, root, o.cluster, o.images, os.Stderr); err != nil {
+			return err
+		}
 	}
 	config, err := o.cluster.Config()
 	if err != nil {
@@ -61,10 +63,18 @@ func measureCluster(ctx context.Context) error {
 	if err := o.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: clusterNamespace}}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	if err := o.firstAnswer(ctx); err != nil {
-		return err
+	if s.builds && s.install {
+		if err := o.firstAnswer(ctx); err != nil {
+			return err
+		}
+		if err := o.buildCache(ctx); err != nil {
+			return err
+		}
 	}
-	return o.buildCache(ctx)
+	if s.engines {
+		return measureEngines(ctx, root, o)
+	}
+	return nil
 }
 
 // function is a Function of one inline file under a name not used before, so that no cache of an earlier run helps it.

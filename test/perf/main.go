@@ -20,6 +20,9 @@ type settings struct {
 	functions int
 	quiet     time.Duration
 	cluster   bool
+	builds    bool
+	engines   bool
+	install   bool
 }
 
 func main() {
@@ -27,6 +30,9 @@ func main() {
 	flag.IntVar(&s.functions, "functions", 1000, "how many Functions to settle; 0 leaves these figures out")
 	flag.DurationVar(&s.quiet, "quiet", time.Minute, "how long a settled world is watched for writes")
 	flag.BoolVar(&s.cluster, "cluster", true, "take the figures on a cluster too: the one KUBECONFIG names, else the local one")
+	flag.BoolVar(&s.builds, "builds", true, "of these, take those of builds and of Knative")
+	flag.BoolVar(&s.engines, "engines", true, "of these, take those of KEDA, its HTTP add-on and Dapr")
+	flag.BoolVar(&s.install, "install", true, "install this checkout first; without it only the figures of the engines are taken, of what is installed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, s)
@@ -44,7 +50,7 @@ func run(ctx context.Context, s settings) error {
 		}
 	}
 	if s.cluster {
-		if err := measureCluster(ctx); err != nil {
+		if err := measureCluster(ctx, s); err != nil {
 			return fmt.Errorf("taking the figures on a cluster: %w", err)
 		}
 	}
