@@ -149,9 +149,9 @@ func TestHealth(t *testing.T) {
 
 		{"ScaledJob", "no event has come", sceneOf(t, serving("Job", lag), keda("True", "")), starts},
 		{"ScaledJobUnseen", "nothing would start one yet", sceneOf(t, serving("Job", lag)), starting("KEDA has not looked at ScaledJob work-async yet")},
-		{"ScaledJobBroken", "nothing will start one", sceneOf(t, serving("Job", lag), keda("False", "Cannot set metricType in ScaledJob triggers")),
+		{"ScaledJobBroken", "nothing will start one", sceneOf(t, serving("Job", lag), keda("False", "Failed to ensure ScaledJob is correctly created")),
 			core.Health{Phase: core.Failed, Reason: corev1beta2.ScalerFailedReason, Message: "KEDA cannot work with ScaledJob work-async: " +
-				"Cannot set metricType in ScaledJob triggers; look at its events (kubectl describe scaledjob work-async) and change spec.serving.scaleOptions.keda"}},
+				"Failed to ensure ScaledJob is correctly created; look at its events (kubectl describe scaledjob work-async) and change spec.serving.scaleOptions.keda"}},
 		{"ScaledJobCrashes", "every event would end so", sceneOf(t, serving("Job", lag), keda("True", ""), with(crashed)), crashes},
 		{"ScaledJobCrashesSometimes", "another one has done its work", sceneOf(t, serving("Job", lag), keda("True", ""), with(crashed), with(succeeded)), starts},
 		{"ScaledJobCrashedBefore", "that was the version before", sceneOf(t, serving("Job", lag), keda("True", ""), with(ofTheVersionBefore(crashed))), starts},

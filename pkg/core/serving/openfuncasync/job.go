@@ -3,6 +3,8 @@
 package openfuncasync
 
 import (
+	"slices"
+
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/utils/ptr"
@@ -28,7 +30,7 @@ func (p plan) scaledJob() *kedav1alpha1.ScaledJob {
 			FailedJobsHistoryLimit:     options.FailedJobsHistoryLimit,
 			EnvSourceContainerName:     podspec.FunctionContainer,
 			MaxReplicaCount:            p.bounds.Max,
-			Triggers:                   p.triggers,
+			Triggers:                   withoutMetricType(p.triggers),
 		},
 	}
 	if p.bounds.Min > 0 {
@@ -41,6 +43,15 @@ func (p plan) scaledJob() *kedav1alpha1.ScaledJob {
 		job.Spec.PollingInterval = ptr.To(jobPollingInterval)
 	}
 	return job
+}
+
+// withoutMetricType returns the triggers without what is for ScaledObjects only: a ScaledJob does not have the field.
+func withoutMetricType(triggers []kedav1alpha1.ScaleTriggers) []kedav1alpha1.ScaleTriggers {
+	triggers = slices.Clone(triggers)
+	for i := range triggers {
+		triggers[i].MetricType = ""
+	}
+	return triggers
 }
 
 // job returns a Job that runs once for each version. Its template cannot be changed, so its name has the version.
