@@ -155,8 +155,12 @@ func (r *ServingReconciler) eachChild(ctx context.Context, s *corev1beta2.Servin
 	return nil
 }
 
-// nameDelay is how long to wait before looking again whether an engine has given up a name.
-const nameDelay = time.Second
+const (
+	// nameDelay is how long to wait before looking again whether Knative has given up the function's name.
+	nameDelay = time.Second
+	// invocationDelay is the same for the Service of the Dapr app id, which the function itself does not need.
+	invocationDelay = 30 * time.Second
+)
 
 // front applies what bears names that engines use too: the Service of the function's name, and in mode Shared the one of its Dapr app id. The
 // engine that made them for the run or the mode before has to give them up first.
@@ -165,37 +169,43 @@ func (r *ServingReconciler) front(ctx context.Context, v *servingVisit) error {
 		return nil
 	}
 	if fronted, ok := v.run.(core.Fronted); ok {
-		if err := r.applyNamed(ctx, v, fronted.Front(v.input), "Knative"); err != nil {
+		free, err := r.applyNamed(ctx, v, fronted.Front(v.input))
+		if err != nil {
 			return err
+		}
+		if !free {
+			return problem.WaitingUntil(nameDelay, corev1beta2.StartingReason, "Knative is giving up the name of the function")
 		}
 	}
 	invocation, err := v.use.Invocation()
 	if err != nil || invocation == nil {
 		return err
 	}
-	return r.applyNamed(ctx, v, invocation, "Dapr")
+	free, err := r.applyNamed(ctx, v, invocation)
+	if err == nil && !free {
+		v.recheck = invocationDelay
+	}
+	return err
 }
 
-func (r *ServingReconciler) applyNamed(ctx context.Context, v *servingVisit, wanted client.Object, engine string) error {
+// applyNamed applies a Service unless an engine still has its name.
+func (r *ServingReconciler) applyNamed(ctx context.Context, v *servingVisit, wanted client.Object) (free bool, err error) {
 	live, err := v.set.Apply(ctx, wanted)
 	if stalled, is := problem.AsStalled(err); is && stalled.Reason == apply.NameTaken {
 		engines, readErr := r.isEngines(ctx, wanted)
-		if readErr != nil {
-			return readErr
-		}
-		if engines {
-			return problem.WaitingUntil(nameDelay, corev1beta2.StartingReason, "%s is giving up the Service %s", engine, wanted.GetName())
+		if readErr != nil || engines {
+			return false, readErr
 		}
 	}
 	if err != nil {
-		return refused(err)
+		return false, refused(err)
 	}
 	v.live.Objects = append(v.live.Objects, live)
-	return nil
+	return true, nil
 }
 
 // isEngines tells whether a Service is one that an engine made for what this Serving was before: Knative for a Knative Service of its name, or
-// Dapr's operator for a Deployment or StatefulSet of the Serving that is going.
+// Dapr's operator for a workload with its app id.
 func (r *ServingReconciler) isEngines(ctx context.Context, wanted client.Object) (bool, error) {
 	service := &corev1.Service{}
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(wanted), service); apierrors.IsNotFound(err) {
