@@ -172,3 +172,34 @@ func TestPathPrefixes(t *testing.T) {
 		})
 	}
 }
+
+func TestWhenTheInterceptorIsToldOfCopiesThatAreNotReady(t *testing.T) {
+	template := func(change func(*corev1.PodSpec)) *corev1beta2.Serving {
+		s := serving(nil, nil)
+		s.Spec.Template = &corev1.PodSpec{Containers: []corev1.Container{{Name: "function"}}}
+		change(s.Spec.Template)
+		return s
+	}
+	for _, test := range []struct {
+		name, because string
+		serving       *corev1beta2.Serving
+		started, want bool
+	}{
+		{"New", "a rollout replaces ready copies by ready ones only", serving(nil, nil), false, false},
+		{"AtRest", "a caller waits, and the interceptor asks more often than the kubelet", serving(nil, nil), true, true},
+		{"NeverAtRest", "nobody waits for a copy", serving(nil, &corev1beta2.ScaleOptions{MinReplicas: ptr.To[int32](1)}), true, false},
+		{"Template", "the user does not say when it is ready", template(func(*corev1.PodSpec) {}), true, true},
+		{"Probe", "the user says when it is ready", template(func(pod *corev1.PodSpec) { pod.Containers[0].ReadinessProbe = &corev1.Probe{} }), true, false},
+		{"Gate", "the user says when it is ready", template(func(pod *corev1.PodSpec) { pod.ReadinessGates = []corev1.PodReadinessGate{{}} }), true, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			in := input(test.serving)
+			if test.started {
+				in.Started = version(t, in)
+			}
+			if got := desired(t, in)[1].(*corev1.Service).Spec.PublishNotReadyAddresses; got != test.want {
+				t.Errorf("%s: got %t", test.because, got)
+			}
+		})
+	}
+}
