@@ -296,7 +296,9 @@ func (e *onEngines) cost(ctx context.Context, f *corev1beta2.Function, copies in
 		var summary struct {
 			Pods []struct {
 				PodRef     struct{ Name, Namespace string }
-				Containers []struct{ Memory struct{ WorkingSetBytes float64 } }
+				Containers []struct {
+					Memory struct{ WorkingSetBytes float64 }
+				}
 			}
 		}
 		if err := json.Unmarshal(text, &summary); err != nil {

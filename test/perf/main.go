@@ -18,6 +18,7 @@ import (
 // settings are the flags.
 type settings struct {
 	functions int
+	seconds   int
 	quiet     time.Duration
 	cluster   bool
 	builds    bool
@@ -28,6 +29,7 @@ type settings struct {
 func main() {
 	var s settings
 	flag.IntVar(&s.functions, "functions", 1000, "how many Functions to settle; 0 leaves these figures out")
+	flag.IntVar(&s.seconds, "agent-seconds", 10, "how long each measurement of the agent takes, by protocol; 0 leaves them out")
 	flag.DurationVar(&s.quiet, "quiet", time.Minute, "how long a settled world is watched for writes")
 	flag.BoolVar(&s.cluster, "cluster", true, "take the figures on a cluster too: the one KUBECONFIG names, else the local one")
 	flag.BoolVar(&s.builds, "builds", true, "of these, take those of builds and of Knative")
@@ -47,6 +49,11 @@ func run(ctx context.Context, s settings) error {
 	if s.functions > 0 {
 		if err := scale(ctx, s); err != nil {
 			return fmt.Errorf("taking the figures at %d Functions: %w", s.functions, err)
+		}
+	}
+	if s.seconds > 0 {
+		if err := measureAgent(ctx, s); err != nil {
+			return fmt.Errorf("taking the figures of the agent: %w", err)
 		}
 	}
 	if s.cluster {
