@@ -20,6 +20,7 @@ import (
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/names"
 )
 
 const (
@@ -65,7 +66,7 @@ func (u Use) agent() ([]client.Object, error) {
 		Secret: &corev1.SecretVolumeSource{SecretName: u.tokenSecret(), DefaultMode: ptr.To[int32](0o440)},
 	}})
 	name := core.AgentChild(u.in.Serving.Name)
-	return []client.Object{u.deployment(name, agentRole, pod), u.agentService(name)}, nil
+	return []client.Object{u.deployment(name, agentRole, pod), u.agentService(name), u.daprOfAgent()}, nil
 }
 
 func statusProbe(path string) corev1.ProbeHandler {
@@ -83,6 +84,23 @@ func (u Use) agentService(name string) *corev1.Service {
 			Ports: []corev1.ServicePort{
 				{Name: "scaler", Port: core.ScalerPort, TargetPort: intstr.FromString("scaler"), Protocol: corev1.ProtocolTCP},
 				{Name: "status", Port: agentStatusPort, TargetPort: intstr.FromString("status"), Protocol: corev1.ProtocolTCP},
+			},
+		},
+	}
+}
+
+// agentDaprService is the Service by which the function finds the daprd beside the agent.
+func (u Use) agentDaprService() string { return names.Child(u.in.Serving.Name, "agent-daprd") }
+
+func (u Use) daprOfAgent() *corev1.Service {
+	grpc := portAnnotation(u.in.Serving, annotations.KeyAPIGRPCPort, grpcPort)
+	return &corev1.Service{
+		ObjectMeta: u.meta(u.agentDaprService(), agentRole),
+		Spec: corev1.ServiceSpec{
+			Selector: u.selector(agentRole),
+			Ports: []corev1.ServicePort{
+				{Name: "dapr-http", Port: httpPort, TargetPort: intstr.FromInt32(httpPort), Protocol: corev1.ProtocolTCP},
+				{Name: "dapr-grpc", Port: grpc, TargetPort: intstr.FromInt32(grpc), Protocol: corev1.ProtocolTCP},
 			},
 		},
 	}

@@ -24,7 +24,7 @@ const (
 	// componentsAnnotation holds a hash of the components on the pods that run daprd, so that a changed one reaches them.
 	componentsAnnotation = "openfunction.io/dapr-components"
 	// tokenAnnotation holds the version of the app token on the pods that have it in their environment.
-	tokenAnnotation = "openfunction.io/app-token-version" //nolint:gosec // G101: the name of an annotation
+	tokenAnnotation = "openfunction.io/app-token-version"
 	// roleLabel tells the pods of the agent from those of a shared daprd.
 	roleLabel = "app.kubernetes.io/component"
 
@@ -129,18 +129,17 @@ func (u Use) Env() []corev1.EnvVar {
 	return env
 }
 
-// host is the Service in front of a daprd that is not in the function's pod; "" where there is none of ours.
+// host is the Service in front of a daprd that is not in the function's pod; "" where there is none of ours. It is not <app-id>-dapr: that one Dapr's
+// operator gives by turns to every Deployment whose pods have the app id, and on Knative the versions of mode Sidecar stay when the mode changes.
 func (u Use) host() string {
-	var service string
 	switch u.mode {
 	case corev1beta2.DaprModeFunction:
-		service = u.AppID() + "-dapr" // Dapr's operator makes it for the agent's Deployment
+		return u.serviceHost(u.agentDaprService())
 	case corev1beta2.DaprModeShared:
-		service = u.sharedService()
+		return u.serviceHost(u.sharedService())
 	default:
 		return ""
 	}
-	return u.serviceHost(service)
 }
 
 func (u Use) serviceHost(service string) string {
@@ -201,6 +200,9 @@ func (u Use) pod(role string, extra map[string]string, containers ...corev1.Cont
 	maps.Copy(pod.Annotations, extra)
 	if u.hasToken() && u.in.TokenVersion != "" {
 		pod.Annotations[tokenAnnotation] = u.in.TokenVersion
+	}
+	if credentials := u.in.Serving.Spec.ImageCredentials; credentials != nil && credentials.Name != "" {
+		pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{*credentials} // a registry for everything may want them
 	}
 	if template := u.in.Serving.Spec.Template; template != nil {
 		template = template.DeepCopy()

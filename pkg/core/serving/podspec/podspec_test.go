@@ -3,6 +3,7 @@
 package podspec_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -68,7 +69,7 @@ func TestEnvironmentOrder(t *testing.T) {
 	always := []string{"SW_AGENT_COLLECTOR_BACKEND_SERVICES", "SW_AGENT_NAME", "SW_AGENT_NAMESPACE", "SW_AGENT_KEEP_TRACING",
 		"FUNC_CONTEXT", "FUNC_CONTEXT_V1BETA2", "ALPHA", "ZED", "POD_NAME", "POD_NAMESPACE"}
 	withDapr := append([]string{"APP_PROTOCOL"}, always...)
-	remote := append(withDapr[:len(withDapr):len(withDapr)], "DAPR_HOST", "DAPR_SIDECAR_IP", "DAPR_GRPC_PORT", "DAPR_HTTP_PORT")
+	remote := append(slices.Clip(withDapr), "DAPR_HOST", "DAPR_SIDECAR_IP", "DAPR_GRPC_PORT", "DAPR_HTTP_PORT")
 	for _, test := range []struct {
 		name, because, spec string
 		want                []string
@@ -76,9 +77,9 @@ func TestEnvironmentOrder(t *testing.T) {
 		{"WithoutDapr", "nothing of Dapr's", `{` + tracing + `triggers: {http: {}}}`, always},
 		{"Keda", "engine keda has it all too", `{` + tracing + `triggers: {http: {engine: keda}}}`, always},
 		{"HTTP", "a function that takes no events needs no token", `{` + tracing + http + `}`, remote},
-		{"Events", "events come with a token", `{` + tracing + event + `}`, append(remote[:len(remote):len(remote)], "APP_API_TOKEN")},
-		{"Shared", "as in mode Function", `{` + tracing + event + `, dapr: {mode: Shared}}`, append(remote[:len(remote):len(remote)], "APP_API_TOKEN")},
-		{"Sidecar", "Dapr's injector says where daprd is", `{` + tracing + event + `, dapr: {mode: Sidecar}}`, append(withDapr[:len(withDapr):len(withDapr)], "APP_API_TOKEN")},
+		{"Events", "events come with a token", `{` + tracing + event + `}`, append(slices.Clip(remote), "APP_API_TOKEN")},
+		{"Shared", "as in mode Function", `{` + tracing + event + `, dapr: {mode: Shared}}`, append(slices.Clip(remote), "APP_API_TOKEN")},
+		{"Sidecar", "Dapr's injector says where daprd is", `{` + tracing + event + `, dapr: {mode: Sidecar}}`, append(slices.Clip(withDapr), "APP_API_TOKEN")},
 		{"UsersOwn", "the user's first, in his order", `{` + event + `, template: {containers: [{name: function, env: [{name: POD_NAME, value: x}, {name: DAPR_HOST, value: "z"}]}]}}`,
 			[]string{"POD_NAME", "DAPR_HOST", "APP_PROTOCOL", "FUNC_CONTEXT", "FUNC_CONTEXT_V1BETA2", "POD_NAMESPACE", "DAPR_SIDECAR_IP", "DAPR_GRPC_PORT",
 				"DAPR_HTTP_PORT", "APP_API_TOKEN"}},
