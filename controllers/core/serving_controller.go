@@ -217,12 +217,20 @@ func refused(err error) error {
 // explained puts what the run knows about a refusal in the place of the engine's own words.
 func explained(run core.ServingRun, err error) error {
 	explainer, can := run.(core.Explainer)
-	stalled, refusal := problem.AsStalled(err)
-	if !can || !refusal {
+	if !can {
 		return err
 	}
-	if advice := explainer.Explain(stalled.Message); advice != "" {
-		return problem.WaitingUntil(refusalDelay, stalled.Reason, "%s", advice)
+	var reason, refusal string
+	if stalled, is := problem.AsStalled(err); is {
+		reason, refusal = stalled.Reason, stalled.Message
+	} else if waiting, is := problem.AsWaiting(err); is {
+		reason, refusal = waiting.Reason, waiting.Message
+	}
+	if reason != corev1beta2.RefusedReason {
+		return err
+	}
+	if advice := explainer.Explain(refusal); advice != "" {
+		return problem.WaitingUntil(refusalDelay, reason, "%s", advice)
 	}
 	return err
 }

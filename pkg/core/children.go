@@ -9,10 +9,14 @@ import (
 
 // HTTPChild is the name of every object by which engine keda serves the Serving: Deployment, Service and HTTPScaledObject. It differs from
 // AsyncChild so that both may exist while a function changes from one run to the other.
-func HTTPChild(serving string) string { return names.Child(serving, "http") }
+func HTTPChild(serving string) string { return names.ChildWithin(scaledLength, serving, "http") }
 
 // AsyncChild is the name of every object by which an event-driven Serving runs: workload, headless Service and scaler.
-func AsyncChild(serving string) string { return names.Child(serving, "async") }
+func AsyncChild(serving string) string { return names.ChildWithin(scaledLength, serving, "async") }
+
+// scaledLength is how long the name of what KEDA scales may be: KEDA calls the autoscaler "keda-hpa-<name>", and Kubernetes labels a StatefulSet's
+// pods "<name>-<ten characters>", both within 63.
+const scaledLength = 52
 
 // AgentChild is the name of the function agent's Deployment and Service.
 func AgentChild(serving string) string { return names.Child(serving, "agent") }

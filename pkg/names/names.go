@@ -19,11 +19,15 @@ const (
 
 // Child returns "<parent>-<suffix>" when it fits into MaxLength, and otherwise the parent cut short, a hash of the whole
 // parent, and the suffix. The suffix is kept whole and must be shorter than 52 characters.
-func Child(parent, suffix string) string {
-	if name := parent + "-" + suffix; len(name) <= MaxLength {
+func Child(parent, suffix string) string { return ChildWithin(MaxLength, parent, suffix) }
+
+// ChildWithin is Child for objects from whose names others make longer ones: it returns at most length characters. The suffix must leave room
+// for 12.
+func ChildWithin(length int, parent, suffix string) string {
+	if name := parent + "-" + suffix; len(name) <= length {
 		return name
 	}
-	room := MaxLength - hashLength - len(suffix) - 2
+	room := length - hashLength - len(suffix) - 2
 	head := strings.TrimRight(parent[:min(len(parent), room)], "-.")
 	return head + "-" + digest([]byte(parent)) + "-" + suffix
 }

@@ -35,8 +35,6 @@ const (
 	ProviderNotInstalledReason = "ProviderNotInstalled"
 	// RefusedReason: the API server or an engine's webhook refused an object; the message is its own.
 	RefusedReason = "Refused"
-	// RunNotAvailableReason: no run of this release serves such a function.
-	RunNotAvailableReason = "RunNotAvailable"
 
 	// ComponentNotFoundReason: a Dapr Component that the spec refers to does not exist; the message names it.
 	ComponentNotFoundReason = "ComponentNotFound"
