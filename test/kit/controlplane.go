@@ -102,11 +102,20 @@ func (cp *ControlPlane) start(ctx context.Context, o Options) error {
 	if o.WithoutGarbageCollector {
 		return nil
 	}
-	// A DaemonSet makes a pod for each node there is.
-	if err := cp.Client.Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "kit"}}); err != nil {
+	if err := cp.makeNode(ctx); err != nil {
 		return fmt.Errorf("making the node: %w", err)
 	}
 	return cp.startCollector(ctx)
+}
+
+// makeNode makes a node, because a DaemonSet makes a pod for each there is. A new node has a taint until it is ready.
+func (cp *ControlPlane) makeNode(ctx context.Context) error {
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "kit"}}
+	if err := cp.Client.Create(ctx, node); err != nil {
+		return err
+	}
+	node.Spec.Taints = nil
+	return cp.Client.Update(ctx, node)
 }
 
 func (cp *ControlPlane) startAPIServer(o Options) error {
@@ -118,6 +127,8 @@ func (cp *ControlPlane) startAPIServer(o Options) error {
 		}
 	}
 	server.SecureServing.Address = "127.0.0.1"
+	// Pods have a service account on every cluster, and may ask for a token of it.
+	server.Configure().Disable("disable-admission-plugins")
 	// Some distributions guard owner references; a role must be enough there too.
 	server.Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
 	if o.Audit {

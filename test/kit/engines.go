@@ -21,13 +21,14 @@ import (
 // Words that decide how the played engines treat an object that has them anywhere in its spec. Only the content
 // decides, so the same spec ends the same way whatever came before it.
 const (
-	// WordBroken makes a build, or a version of a service, fail; of a pod, the image of the container that has it cannot be
-	// pulled; a scaler is refused.
+	// WordBroken makes a build, or a version of a service, fail; of a pod, the image of the container that has it cannot be pulled.
 	WordBroken = "kit-broken"
 	// WordSlow makes a build run until it is cancelled, and a service or a pod start for ever.
 	WordSlow = "kit-slow"
 	// WordLate makes a build run into its timeout.
 	WordLate = "kit-late"
+	// WordRefused makes KEDA, or its HTTP add-on, refuse a scaler.
+	WordRefused = "kit-refused"
 )
 
 // players are the engines that are played, by the kind they act on.

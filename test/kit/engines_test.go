@@ -3,6 +3,7 @@
 package kit
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -156,6 +157,20 @@ spec: {template: {spec: {restartPolicy: Never, containers: [{name: function, ima
 		err := w.Get(t.Context(), "hello", s)
 		return s.Status.AvailableReplicas == 1, err
 	}))
+	must(t, w.Apply(t.Context(), `
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: everywhere}
+spec: {selector: {matchLabels: {app: everywhere}}, template: {metadata: {labels: {app: everywhere}}, spec: {containers: [{name: a, image: example.test/a}]}}}
+`))
+	must(t, w.Eventually(t.Context(), "the DaemonSet", func() (bool, error) {
+		d := &appsv1.DaemonSet{}
+		err := w.Get(t.Context(), "everywhere", d)
+		if err == nil && d.Status.NumberAvailable != 1 {
+			err = fmt.Errorf("%+v", d.Status)
+		}
+		return err == nil, err
+	}))
 	must(t, w.Eventually(t.Context(), "the Job to complete", func() (bool, error) {
 		j := &batchv1.Job{}
 		err := w.Get(t.Context(), "hello", j)
@@ -212,7 +227,7 @@ func TestPlayedKEDAScales(t *testing.T) {
 	must(t, w.Eventually(t.Context(), "an opinion", func() (bool, error) { c := ready(); return c.IsTrue(), nil }))
 	must(t, w.Apply(t.Context(), scaledObject("2", "good")))
 	must(t, w.Eventually(t.Context(), "two copies", scaledTo(t, w, 2)))
-	must(t, w.Apply(t.Context(), scaledObject("0", WordBroken)))
+	must(t, w.Apply(t.Context(), scaledObject("0", WordRefused)))
 	must(t, w.Eventually(t.Context(), "a refusal", func() (bool, error) { c := ready(); return c.Message == RefusedTrigger, nil }))
 	must(t, w.Delete(t.Context(), kedav1alpha1.SchemeGroupVersion.WithKind("ScaledObject"), "hello"))
 	must(t, w.Eventually(t.Context(), "it to go", func() (bool, error) { return len(w.Objects("ScaledObject")) == 0, nil }))

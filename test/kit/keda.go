@@ -38,7 +38,7 @@ const (
 )
 
 // RefusedTrigger is what KEDA says of a scaler whose trigger it does not understand.
-const RefusedTrigger = `failed to ensure HPA is correctly created for ScaledObject: error getting scaler for trigger #0: error parsing metadata: kit-broken`
+const RefusedTrigger = "failed to ensure HPA is correctly created for ScaledObject: error getting scaler for trigger #0: error parsing metadata: " + WordRefused
 
 // playScaledObject does what KEDA does where no trigger is active and every cool-down is over: the workload is brought within the bounds, and
 // rests at the least of them.
@@ -62,7 +62,7 @@ func (cp *ControlPlane) playScaledObject(ctx context.Context, m *mirror, o *unst
 	switch {
 	case target == nil:
 		refusal = fmt.Sprintf("ScaledObject doesn't have correct scaleTargetRef specification: %s %q not found", kind, scaler.Spec.ScaleTargetRef.Name)
-	case says(scaler.Spec.Triggers, WordBroken):
+	case says(scaler.Spec.Triggers, WordRefused):
 		refusal = RefusedTrigger
 	}
 	before := scaler.Status.DeepCopy()
@@ -183,7 +183,7 @@ func (cp *ControlPlane) playScaledJob(ctx context.Context, _ *mirror, o *unstruc
 		return err
 	}
 	refusal := ""
-	if says(scaler.Spec.Triggers, WordBroken) {
+	if says(scaler.Spec.Triggers, WordRefused) {
 		refusal = "Failed to ensure ScaledJob is correctly created"
 	}
 	before := scaler.Status.DeepCopy()
@@ -208,9 +208,9 @@ func (cp *ControlPlane) playHTTPScaledObject(ctx context.Context, m *mirror, o *
 	}
 	ready := metav1.Condition{Type: httpv1alpha1.ConditionTypeReady, Status: metav1.ConditionTrue, ObservedGeneration: scaler.Generation,
 		Reason: httpv1alpha1.ConditionReasonReconciled, Message: "ScaledObject created and configured"}
-	if says(scaler.Spec, WordBroken) {
+	if says(scaler.Spec, WordRefused) {
 		ready.Status, ready.Reason = metav1.ConditionFalse, httpv1alpha1.ConditionReasonCreateError
-		ready.Message = "Failed to create scaled objects: " + WordBroken
+		ready.Message = "Failed to create scaled objects: " + WordRefused
 	} else if err := cp.scaledObjectOf(ctx, m, scaler); err != nil {
 		return err
 	}

@@ -36,12 +36,12 @@ func (w *World) CheckLaws() error {
 		}
 		owner := metav1.GetControllerOf(o)
 		switch {
-		case owner != nil && alive[owner.UID] == nil:
+		case owner != nil && alive[owner.UID] == nil && !ofWorkload(o): // pods take a moment longer to be collected
 			complain("its owner %s %s is gone", owner.Kind, owner.Name)
 		case owner == nil && o.GetLabels()[managed] != "":
 			complain("we made it and nobody owns it")
 		}
-		if o.GetGenerateName() != "" {
+		if o.GetGenerateName() != "" && !ofWorkload(o) {
 			complain("its name was left to chance")
 		}
 		if image := unpinned(o, alive); image != "" {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -34,7 +35,7 @@ func (w *World) Snapshot() Snapshot {
 		if id(o) == "ServiceAccount/default" || id(o) == "ConfigMap/kube-root-ca.crt" || ofWorkload(o) {
 			continue
 		}
-		s[id(o)] = w.mirror.picture(o)
+		s[withoutChance(o, id(o))] = w.mirror.picture(o)
 	}
 	return s
 }
@@ -125,9 +126,13 @@ func normalised(o *unstructured.Unstructured, namespace string) string {
 		delete(metadata, "managedFields") // a user's way of writing is a path
 		if status, ok := o.Object["status"].(map[string]any); ok {
 			clean(status, current)
+			if conditions, ok := status["conditions"].([]any); ok { // a list with keys: its order says nothing
+				slices.SortFunc(conditions, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+			}
 		}
 	} else {
 		delete(o.Object, "status")
+		withoutDraws(o)
 		metadata["managedFields"] = writers(metadata["managedFields"])
 	}
 	if annotations, ok := metadata["annotations"].(map[string]any); ok {
@@ -143,7 +148,39 @@ func normalised(o *unstructured.Unstructured, namespace string) string {
 		return err.Error()
 	}
 	out := revision.ReplaceAllString(uid.ReplaceAllString(string(text), "UID"), "-NNNNN")
-	return strings.ReplaceAll(out, namespace, "NAMESPACE")
+	return strings.ReplaceAll(withoutChance(o, out), namespace, "NAMESPACE")
+}
+
+// tokenVersion is on the pods that were made with an app token, which is random.
+var tokenVersion = regexp.MustCompile(`("openfunction.io/app-token-version": ")[0-9a-f]+"`)
+
+// withoutChance replaces in a text about an object what differs from world to world: the hash of its pods, in which stand the
+// namespace and the version of the token.
+func withoutChance(o *unstructured.Unstructured, text string) string {
+	for _, path := range [][]string{{"spec", "template"}, {"spec", "jobTargetRef", "template"}} {
+		hash, _, _ := unstructured.NestedString(o.Object, append(slices.Clone(path), "metadata", "labels", "openfunction.io/template-hash")...)
+		if hash != "" {
+			text = strings.ReplaceAll(text, hash, "HASH")
+		}
+	}
+	return tokenVersion.ReplaceAllString(text, `${1}VERSION"`)
+}
+
+// withoutDraws replaces what the API server or our controllers draw by lot: the address of a Service, the data of a Secret.
+func withoutDraws(o *unstructured.Unstructured) {
+	switch (schema.GroupKind{Group: o.GroupVersionKind().Group, Kind: o.GetKind()}) {
+	case placeholders:
+		spec, _ := o.Object["spec"].(map[string]any)
+		if spec["clusterIP"] != corev1.ClusterIPNone {
+			delete(spec, "clusterIP")
+			delete(spec, "clusterIPs")
+		}
+	case schema.GroupKind{Kind: "Secret"}:
+		data, _ := o.Object["data"].(map[string]any)
+		for key, value := range data {
+			data[key] = fmt.Sprintf("%d characters", len(fmt.Sprint(value)))
+		}
+	}
 }
 
 // clean drops times and says of each observed generation only whether it is the current one.

@@ -41,9 +41,23 @@ func (cp *ControlPlane) NewWorld(ctx context.Context) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := fmt.Sprintf("world-%03d", cp.worlds.Add(1))
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	return &World{ControlPlane: cp, Namespace: name, mirror: m}, cp.Client.Create(ctx, ns)
+	w := &World{ControlPlane: cp, Namespace: fmt.Sprintf("world-%03d", cp.worlds.Add(1)), mirror: m}
+	if err := cp.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}}); err != nil {
+		return nil, err
+	}
+	if !cp.collects() {
+		return w, nil
+	}
+	return w, poll(ctx, patience, "the service account of pods", func() (bool, error) {
+		return m.get(schema.GroupKind{Kind: "ServiceAccount"}, w.Namespace, "default") != nil, nil
+	})
+}
+
+// collects tells whether kube-controller-manager runs.
+func (cp *ControlPlane) collects() bool {
+	cp.mu.Lock()
+	defer cp.mu.Unlock()
+	return cp.collector != nil
 }
 
 // watch starts the mirror on first use.
@@ -108,6 +122,15 @@ func (w *World) Objects(kind string) []*unstructured.Unstructured {
 		}
 	}
 	return found
+}
+
+// All are all objects of the namespace as the onlooker sees them now: every kind but Kubernetes Events and EndpointSlices.
+func (w *World) All() []*unstructured.Unstructured {
+	var all []*unstructured.Unstructured
+	for _, o := range w.mirror.objects(w.Namespace) {
+		all = append(all, o.DeepCopy())
+	}
+	return all
 }
 
 // Eventually asks until f says yes, and fails with what it waited for and how the world looks.
