@@ -149,14 +149,16 @@ var _ = Describe("A Serving that stands alone", func() {
 			service := &kservingv1.Service{}
 			return w.Get(ctx, "alone", service) == nil && service.Status.LatestCreatedRevisionName != ""
 		})
-		apply(ctx, "apiVersion: v1\nkind: Pod\nmetadata:\n  name: pod\n  labels: {openfunction.io/serving: alone, serving.knative.dev/revision: "+
-			read[kservingv1.Service](ctx, "alone").Status.LatestCreatedRevisionName+"}\nspec: {containers: [{name: function, image: wrong}]}")
-		status := client.RawPatch(types.MergePatchType, []byte(`{"status":{"containerStatuses":[{"name":"function","image":"wrong","imageID":"","ready":false,"restartCount":0,"state":{"waiting":{"reason":"ImagePullBackOff"}}}]}}`))
-		Expect(cp.Client.Status().Patch(ctx, read[corev1.Pod](ctx, "pod"), status)).To(Succeed())
+		service := read[kservingv1.Service](ctx, "alone")
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "pod", Namespace: w.Namespace, Labels: map[string]string{
+			corev1beta2.ManagedLabel: "true", corev1beta2.ServingLabel: "alone", "serving.knative.dev/revision": service.Status.LatestCreatedRevisionName},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(service, kservingv1.SchemeGroupVersion.WithKind("Service"))}}}
+		pod.Spec.Containers = []corev1.Container{{Name: "function", Image: kit.WordBroken}}
+		Expect(cp.Client.Create(ctx, pod)).To(Succeed())
 		settled(ctx)
 		s := read[corev1beta2.Serving](ctx, "alone")
 		Expect(condition(s, "Stalled").Reason).To(Equal(corev1beta2.ImagePullFailedReason))
-		Expect(condition(s, "Stalled").Message).To(HavePrefix("The image wrong cannot be pulled"))
+		Expect(condition(s, "Stalled").Message).To(HavePrefix("The image kit-broken cannot be pulled"))
 	})
 })
 

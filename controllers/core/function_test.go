@@ -275,23 +275,15 @@ var _ = Describe("A Function", func() {
 	})
 
 	It("names the fields it does not act on", func(ctx SpecContext) {
-		apply(ctx, function("  workloadRuntime: WasmEdge", "  serving: {workloadType: Job, outputs: [{dapr: {name: out}}]}"))
+		apply(ctx, function("  workloadRuntime: WasmEdge", "  serving: {triggers: {http: {route: {}}}, workloadType: Job}"))
 		settled(ctx)
 		f := hello(ctx)
 		Expect(condition(f, "Unsupported").Status).To(Equal(metav1.ConditionTrue))
-		Expect(condition(f, "Unsupported").Message).To(HaveSuffix("spec.serving.outputs, spec.serving.workloadType, spec.workloadRuntime"))
-		Expect(condition(read[corev1beta2.Serving](ctx, "hello"), "Unsupported").Message).To(HaveSuffix("spec.outputs, spec.workloadType"))
+		Expect(condition(f, "Unsupported").Message).To(HaveSuffix("spec.serving.triggers.http.route, spec.serving.workloadType, spec.workloadRuntime"))
+		Expect(condition(read[corev1beta2.Serving](ctx, "hello"), "Unsupported").Message).To(HaveSuffix("spec.triggers.http.route, spec.workloadType"))
 		apply(ctx, function(served))
 		settled(ctx)
 		Expect(condition(hello(ctx), "Unsupported").Type).To(BeEmpty())
-	})
-
-	It("says so when no run of this release fits", func(ctx SpecContext) {
-		apply(ctx, function("  serving: {triggers: {dapr: [{name: in, type: bindings.cron}]}}"))
-		settled(ctx)
-		f := hello(ctx)
-		Expect(condition(f, "Ready").Reason).To(Equal(corev1beta2.RunNotAvailableReason))
-		Expect(condition(f, "Unsupported").Message).To(ContainSubstring("spec.serving.triggers.dapr"))
 	})
 
 	It("does not touch a Serving of somebody else with its name", func(ctx SpecContext) {
