@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/conversion"
 
@@ -25,11 +26,13 @@ func (f *Function) ConvertTo(to conversion.Hub) error {
 		return fmt.Errorf("a Function cannot be converted to %T", to)
 	}
 	f = f.DeepCopy()
+	template := templateOf(f.Spec.Serving).take()
 	meta, spec, err := convert(f.ObjectMeta, f.Spec, functionSide, functionHub)
 	if err != nil {
 		return err
 	}
 	hub.ObjectMeta, hub.Spec, hub.Status = meta, *spec, f.Status
+	hubTemplateOf(hub.Spec.Serving).put(template)
 	return nil
 }
 
@@ -40,11 +43,13 @@ func (f *Function) ConvertFrom(from conversion.Hub) error {
 		return fmt.Errorf("a Function cannot be converted from %T", from)
 	}
 	hub = hub.DeepCopy()
+	template := hubTemplateOf(hub.Spec.Serving).take()
 	meta, spec, err := convert(hub.ObjectMeta, hub.Spec, functionHub, functionSide)
 	if err != nil && !lossy(err) {
 		return err
 	}
 	f.ObjectMeta, f.Spec, f.Status = meta, *spec, hub.Status
+	templateOf(f.Spec.Serving).put(template)
 	return nil
 }
 
@@ -85,11 +90,13 @@ func (s *Serving) ConvertTo(to conversion.Hub) error {
 		return fmt.Errorf("a Serving cannot be converted to %T", to)
 	}
 	s = s.DeepCopy()
+	template := templateOf(&s.Spec.ServingImpl).take()
 	meta, spec, err := convert(s.ObjectMeta, s.Spec, servingSide, servingHub)
 	if err != nil {
 		return err
 	}
 	hub.ObjectMeta, hub.Spec, hub.Status = meta, *spec, s.Status
+	hubTemplateOf(&hub.Spec.ServingImpl).put(template)
 	return nil
 }
 
@@ -100,12 +107,46 @@ func (s *Serving) ConvertFrom(from conversion.Hub) error {
 		return fmt.Errorf("a Serving cannot be converted from %T", from)
 	}
 	hub = hub.DeepCopy()
+	template := hubTemplateOf(&hub.Spec.ServingImpl).take()
 	meta, spec, err := convert(hub.ObjectMeta, hub.Spec, servingHub, servingSide)
 	if err != nil && !lossy(err) {
 		return err
 	}
 	s.ObjectMeta, s.Spec, s.Status = meta, *spec, hub.Status
+	templateOf(&s.Spec.ServingImpl).put(template)
 	return nil
+}
+
+// template is the place of a pod template. It is the same in both versions and by far the largest part, so it goes around the conversion.
+type template struct{ at **corev1.PodSpec }
+
+func templateOf(s *ServingImpl) template {
+	if s == nil {
+		return template{}
+	}
+	return template{&s.Template}
+}
+
+func hubTemplateOf(s *corev1beta2.ServingImpl) template {
+	if s == nil {
+		return template{}
+	}
+	return template{&s.Template}
+}
+
+func (t template) take() *corev1.PodSpec {
+	if t.at == nil {
+		return nil
+	}
+	pod := *t.at
+	*t.at = nil
+	return pod
+}
+
+func (t template) put(pod *corev1.PodSpec) {
+	if t.at != nil {
+		*t.at = pod
+	}
 }
 
 // part is what a translation reads and writes: the spec, and the annotations that v1beta2 has fields for.

@@ -28,9 +28,6 @@ import (
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 )
 
-// objects is how many objects of each kind go each way.
-const objects = 10_000
-
 // spoke is a v1beta1 kind.
 type spoke interface {
 	client.Object
@@ -58,10 +55,10 @@ func TestEveryHubComesBackAsItWas(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			filler := newFiller(t)
+			fillers := newFillers(t)
 			for n := range objects {
 				before, there, after := kind.hub(), kind.spoke(), kind.hub()
-				fill(t, filler, before)
+				fill(t, fillers[n%len(fillers)], before)
 				convertFrom(t, there, before)
 				convertTo(t, there, after)
 				same(t, n, before, after)
@@ -74,10 +71,10 @@ func TestEverySpokeComesBackAsItWas(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			filler := newFiller(t)
+			fillers := newFillers(t)
 			for n := range objects {
 				before, there, after := kind.spoke(), kind.hub(), kind.spoke()
-				fill(t, filler, before)
+				fill(t, fillers[n%len(fillers)], before)
 				convertTo(t, before, there)
 				convertFrom(t, after, there)
 				same(t, n, before, after)
@@ -99,8 +96,9 @@ func seed(t *testing.T) int64 {
 	return time.Now().UnixNano()
 }
 
-// newFiller returns what fills every field of an object, over and over again with something else.
-func newFiller(t *testing.T) *randfill.Filler {
+// newFillers return what fills every field of an object, over and over again with something else: most as Kubernetes does it for its own
+// types, and some with longer lists.
+func newFillers(t *testing.T) []*randfill.Filler {
 	t.Helper()
 	s := seed(t)
 	t.Cleanup(func() {
@@ -109,7 +107,12 @@ func newFiller(t *testing.T) *randfill.Filler {
 		}
 	})
 	codecs := runtimeserializer.NewCodecFactory(runtime.NewScheme())
-	return fuzzer.FuzzerFor(fuzzer.MergeFuzzerFuncs(metafuzzer.Funcs, ownFuncs), rand.NewSource(s), codecs).NilChance(0.5).NumElements(0, 2)
+	filler := func(longest int, source rand.Source) *randfill.Filler {
+		return fuzzer.FuzzerFor(fuzzer.MergeFuzzerFuncs(metafuzzer.Funcs, ownFuncs), source, codecs).NumElements(0, longest)
+	}
+	source := rand.NewSource(s)
+	short := filler(1, source)
+	return []*randfill.Filler{short, short, short, filler(4, source)}
 }
 
 // ownFuncs fill what is not filled well field by field: values that have a form, and values that other values refer to.

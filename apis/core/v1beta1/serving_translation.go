@@ -12,6 +12,7 @@ import (
 	daprv1alpha1 "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/apis/internal/carry"
@@ -260,6 +261,9 @@ func workloadTypeToHub(s *ServingImpl) corev1beta2.WorkloadType {
 	}
 }
 
+// defaultMaxReplicas is what v1beta2 holds minReplicas against when there is no maxReplicas.
+const defaultMaxReplicas = 10
+
 // scaleToHub puts what triggers the scaling beside its options. The numbers of copies in the options of KEDA win.
 func scaleToHub(s *ScaleOptions, triggers []Trigger) *corev1beta2.ScaleOptions {
 	if s == nil && len(triggers) == 0 {
@@ -287,8 +291,12 @@ func scaleToHub(s *ScaleOptions, triggers []Trigger) *corev1beta2.ScaleOptions {
 			CooldownPeriod:  object.CooldownPeriod,
 			Advanced:        object.Advanced,
 		}
-		h.MinReplicas = cmp.Or(object.MinReplicaCount, h.MinReplicas)
 		h.MaxReplicas = cmp.Or(object.MaxReplicaCount, h.MaxReplicas)
+		if object.MinReplicaCount != nil && *object.MinReplicaCount > ptr.Deref(h.MaxReplicas, defaultMaxReplicas) {
+			h.Keda.ScaledObject.MinReplicaCount = object.MinReplicaCount // where KEDA's own default is the limit
+		} else {
+			h.MinReplicas = cmp.Or(object.MinReplicaCount, h.MinReplicas)
+		}
 	}
 	return h
 }
@@ -371,6 +379,7 @@ func hubServingLists(path ...string) []carry.List {
 		{Path: below(path, "triggers", "dapr"), Key: keyOf("inputName", "name")},
 		{Path: below(path, "triggers", "inputs"), Key: inDapr(keyOf("name"))},
 		{Path: below(path, "outputs"), Key: inDapr(keyOf("outputName", "name"))},
+		{Path: below(path, "states")},
 	}
 }
 

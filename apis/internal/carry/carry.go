@@ -84,7 +84,9 @@ func restore[A, B any](translated *B, changes []change, edited bool, here Side[A
 			return restored, nil
 		}
 	}
-	shown, err := treeOf(there.Translate(translated), here.Lists)
+	// What the edited version says, in the words of the other one: so that it does not matter how it is written.
+	said := func(object *B) (any, error) { return treeOf(here.Translate(there.Translate(object)), there.Lists) }
+	want, err := said(translated)
 	if err != nil {
 		return nil, err
 	}
@@ -93,16 +95,21 @@ func restore[A, B any](translated *B, changes []change, edited bool, here Side[A
 		if err != nil {
 			return false
 		}
-		view, err := treeOf(there.Translate(object), here.Lists)
-		return err == nil && equal(view, shown)
+		got, err := said(object)
+		return err == nil && equal(got, want)
 	}}
-	return fromTree[B](r.put(plain, changes), there.Lists)
+	tree := r.put(plain, changes)
+	// Some changes only fit together with others.
+	rejected := r.rejected
+	r.rejected = nil
+	return fromTree[B](r.put(tree, rejected), there.Lists)
 }
 
-// restorer puts back those changes that do not change what the edited version shows.
+// restorer puts back those changes that do not change what the edited version says.
 type restorer struct {
-	fits   func(candidate any) bool
-	trials int
+	fits     func(candidate any) bool
+	trials   int
+	rejected []change
 }
 
 // put returns the tree with as many of the changes as fit.
@@ -120,9 +127,13 @@ func (r *restorer) put(tree any, changes []change) any {
 		return tree
 	case r.fits(candidate):
 		return candidate
-	case len(changes) == 1:
+	case len(changes) > 1:
+		half := len(changes) / 2
+		return r.put(r.put(tree, changes[:half]), changes[half:])
+	case len(changes[0].split()) > 0:
 		return r.put(r.put(tree, changes[0].empty()), changes[0].split())
+	default:
+		r.rejected = append(r.rejected, changes[0])
+		return tree
 	}
-	half := len(changes) / 2
-	return r.put(r.put(tree, changes[:half]), changes[half:])
 }

@@ -12,11 +12,12 @@ import (
 	"slices"
 )
 
-// List is a list of objects that is compared entry by entry. In a tree it is an object of entries by key, and the order of the keys.
+// List is a list or map of which one version shows some entries only, so that it may have others where none are shown. A list is compared
+// entry by entry: in a tree it is an object of entries by key, and the order of the keys.
 type List struct {
 	// Path are the names of the fields that lead to it.
 	Path []string
-	// Key identifies an entry. Entries of the same key are told apart by their order.
+	// Key identifies an entry of a list; nil for a map. Entries of the same key are told apart by their order.
 	Key func(entry map[string]any) string
 }
 
@@ -76,8 +77,13 @@ func has(object map[string]any, key string) bool {
 
 func (l List) unfold(tree any) {
 	object, name := l.at(tree)
-	list, isList := object[name].([]any)
-	if !isList {
+	current, exists := object[name]
+	list, isList := current.([]any)
+	switch {
+	case object == nil, exists && !isList:
+		return
+	case l.Key == nil:
+		object[name] = map[string]any{}
 		return
 	}
 	entries, order := map[string]any{}, make([]any, 0, len(list))
@@ -97,7 +103,13 @@ func (l List) unfold(tree any) {
 func (l List) fold(tree any) {
 	object, name := l.at(tree)
 	parts, isObject := object[name].(map[string]any)
-	if !isObject {
+	switch {
+	case !isObject:
+		return
+	case l.Key == nil:
+		if len(parts) == 0 {
+			delete(object, name)
+		}
 		return
 	}
 	entries, _ := parts[entriesPart].(map[string]any)
@@ -115,6 +127,9 @@ func (l List) fold(tree any) {
 		list = append(list, entries[key])
 	}
 	object[name] = list
+	if len(list) == 0 {
+		delete(object, name)
+	}
 }
 
 // value is a JSON tree inside a struct that is encoded. Unlike an interface it tells null from nothing, and keeps numbers as they are written.
