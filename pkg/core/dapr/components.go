@@ -148,8 +148,8 @@ func (f finder) checkDeclarations() error {
 			return problem.Stalled(corev1beta2.InvalidSpecReason, "%s is empty; set type, version and metadata of the component, or remove it", d.field)
 		}
 		if !strings.HasPrefix(normalType(d.spec.Type), d.block+".") {
-			return problem.Stalled(corev1beta2.InvalidSpecReason, "%s.type is %q; a component there has a type that begins with %s.; correct it, or move the component",
-				d.field, d.spec.Type, d.block)
+			return problem.Stalled(corev1beta2.InvalidSpecReason,
+				"%s.type is %q; a component there has a type that begins with %s.; correct it, or move the component", d.field, d.spec.Type, d.block)
 		}
 	}
 	return nil
@@ -187,11 +187,13 @@ func (f finder) find(r reference) (link, error) {
 func checkBlock(r reference, found link) error {
 	switch {
 	case isPubsub(found.kind) && found.topic == "":
-		return problem.Stalled(corev1beta2.InvalidSpecReason, "%s.topic is empty, but %q is a pub/sub component (%s); set the topic", r.field, r.name, found.kind)
+		return problem.Stalled(corev1beta2.InvalidSpecReason,
+			"%s.topic is empty, but %q is a pub/sub component (%s); set the topic", r.field, r.name, found.kind)
 	case isBinding(found.kind), isPubsub(found.kind), isState(found.kind):
 		return nil
 	default:
 		return problem.Stalled(corev1beta2.InvalidSpecReason,
-			"%s%s names %q, a component of type %q; functions use components of the types bindings.…, pubsub.… and state.…", r.field, r.nameField, r.name, found.kind)
+			"%s%s names %q, a component of type %q; functions use components of the types bindings.…, pubsub.… and state.…",
+			r.field, r.nameField, r.name, found.kind)
 	}
 }

@@ -27,7 +27,8 @@ func enabled(s *corev1beta2.Serving) bool {
 		return !strings.EqualFold(strings.TrimSpace(text), "false")
 	}
 	spec := s.Spec
-	return spec.Dapr != nil || annotation(s, corev1beta2.InjectModeAnnotation) != "" || len(spec.DaprTriggers()) > 0 || len(inputsOf(s)) > 0 || len(spec.Outputs) > 0 ||
+	return spec.Dapr != nil || annotation(s, corev1beta2.InjectModeAnnotation) != "" ||
+		len(spec.DaprTriggers()) > 0 || len(inputsOf(s)) > 0 || len(spec.Outputs) > 0 ||
 		len(spec.States) > 0 || len(spec.Bindings) > 0 || len(spec.Pubsub) > 0
 }
 

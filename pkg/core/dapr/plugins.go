@@ -139,7 +139,8 @@ func annotatedHooks(annotations map[string]string) (*corev1beta2.Hooks, error) {
 	}
 	hooks, err := parsePlugins(text)
 	if err != nil {
-		return nil, problem.Stalled(corev1beta2.InvalidSpecReason, "spec.serving.annotations[%q] is not YAML of the form {pre: [a], post: [b]}: %v; correct it", pluginsKey, err)
+		return nil, problem.Stalled(corev1beta2.InvalidSpecReason,
+			"spec.serving.annotations[%q] is not YAML of the form {pre: [a], post: [b]}: %v; correct it", pluginsKey, err)
 	}
 	hooks.Policy = corev1beta2.HooksPolicyOverride
 	return hooks, nil
@@ -185,8 +186,8 @@ func parseTracing(text string) (*corev1beta2.TracingConfig, error) {
 	if err := yaml.Unmarshal([]byte(text), tracing); err != nil {
 		return nil, err
 	}
-	if tracing.Enabled && tracing.Provider != nil && tracing.Provider.Name != "" && tracing.Provider.Name != skywalking && tracing.Provider.Name != "opentelemetry" {
-		return nil, fmt.Errorf("provider.name is %q, not skywalking or opentelemetry", tracing.Provider.Name)
+	if provider := tracing.Provider; tracing.Enabled && provider != nil && !slices.Contains([]string{"", skywalking, "opentelemetry"}, provider.Name) {
+		return nil, fmt.Errorf("provider.name is %q, not skywalking or opentelemetry", provider.Name)
 	}
 	return tracing, nil
 }
