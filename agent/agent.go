@@ -162,7 +162,7 @@ func (a *Agent) serveApp(ctx context.Context, serve func(func() error)) (stop fu
 		serve(func() error { return server.Serve(a.app) })
 		return func() { stopWithin(func() { _ = server.Shutdown(ctx) }, func() { _ = server.Close() }) }
 	}
-	server := a.newGRPCServer()
+	server := a.newGRPCServer() //nolint:contextcheck // a call has the context of its stream
 	serve(func() error { return server.Serve(a.app) })
 	return func() { stopWithin(server.GracefulStop, server.Stop) }
 }

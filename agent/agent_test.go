@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -194,16 +195,11 @@ func TestAnEventWhoseConnectionBrokeIsRepeated(t *testing.T) {
 
 func listens(t *testing.T, f *function, fn Protocol, address string) bool {
 	t.Helper()
-	probe := &http.Server{Addr: address}
-	errs := make(chan error, 1)
-	go func() { errs <- probe.ListenAndServe() }()
-	select {
-	case <-errs:
+	l, err := net.Listen("tcp", address)
+	if err != nil {
 		return false
-	case <-time.After(20 * time.Millisecond):
 	}
-	_ = probe.Close()
-	<-errs
+	_ = l.Close() // it had no connections
 	f.serve(t, fn, address)
 	return true
 }
@@ -236,6 +232,26 @@ func TestAnEventIsHeldNoLongerThanToldTo(t *testing.T) {
 		c.Hold = 50 * time.Millisecond
 		if v, why := start(t, c).daprd().binding("x"); v != redelivered || !strings.Contains(why, "no replica of the function") {
 			t.Errorf("the event was %s: %s", v, why)
+		}
+	})
+}
+
+func TestAFunctionThatIsTooSlowIsAskedOnce(t *testing.T) {
+	ways(t, func(t *testing.T, app, fn Protocol) {
+		block := make(chan struct{})
+		f := &function{answer: func(heard) said {
+			<-block
+			return said{}
+		}}
+		address, _ := f.serve(t, fn, "127.0.0.1:0")
+		t.Cleanup(func() { close(block) })
+		c := config(t, app, fn, address)
+		c.AnswerTimeout = 50 * time.Millisecond
+		if v, why := start(t, c).daprd().binding("x"); v != redelivered || !strings.Contains(why, "did not answer in time") {
+			t.Errorf("the event was %s: %s", v, why)
+		}
+		if n := len(f.all()); n != 1 {
+			t.Errorf("the function was asked %d times", n)
 		}
 	})
 }

@@ -16,6 +16,7 @@ const (
 	tokenRefused                // the function refused the token, and did nothing
 	notSent                     // the replica never saw the call
 	broken                      // the connection broke before the answer came
+	tooSlow                     // the answer did not come in time
 	sentNothing                 // the call was given up before it was sent
 )
 
@@ -24,6 +25,7 @@ const maxBroken = 3
 
 var (
 	errBroken = errors.New("the connection to the function broke before it answered")
+	errSlow   = errors.New("the function did not answer in time")
 	errTokens = errors.New("the function refused the app token")
 )
 
@@ -67,9 +69,14 @@ func (f *forwarder) deliver(ctx context.Context, c call) error {
 				continue
 			}
 			return cause(ctx, errBroken)
+		case tooSlow:
+			return errSlow
 		case notSent, sentNothing:
 			if ctx.Err() != nil {
 				return ctx.Err()
+			}
+			if time.Now().After(deadline) {
+				return errHeld
 			}
 		}
 	}
@@ -82,13 +89,22 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// try sends a call to one replica, and once more with the other token when a rotation has not reached the replica yet, or not left it.
+// try sends a call to one replica and waits for the answer, but not for ever. With the other token it tries once more, for a rotation
+// that has not reached the replica yet, or not left it.
 func (f *forwarder) try(ctx context.Context, c call, r *replica) outcome {
-	if f.answer > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, f.answer)
-		defer cancel()
+	if f.answer == 0 {
+		return f.tryTokens(ctx, c, r)
 	}
+	limited, cancel := context.WithTimeout(ctx, f.answer)
+	defer cancel()
+	o := f.tryTokens(limited, c, r)
+	if o != answered && limited.Err() != nil && ctx.Err() == nil {
+		return tooSlow
+	}
+	return o
+}
+
+func (f *forwarder) tryTokens(ctx context.Context, c call, r *replica) outcome {
 	set := f.tokens.now.Load()
 	first, other := set.values[0], set.values[1]
 	if other == "" {

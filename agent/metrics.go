@@ -36,12 +36,13 @@ const (
 	resultHeld                   // refused: no replica took it in time
 	resultDraining               // refused: the agent is about to stop
 	resultBroken                 // refused: the connection to the function broke
+	resultSlow                   // refused: the function did not answer in time
 	resultGone                   // daprd went away before the answer
 	resultBad                    // refused: it cannot be read
 	results
 )
 
-var resultNames = [results]string{"success", "retry", "drop", "error", "full", "too_large", "token", "held", "draining", "broken", "gone", "bad"}
+var resultNames = [results]string{"success", "retry", "drop", "error", "full", "too_large", "token", "held", "draining", "broken", "slow", "gone", "bad"}
 
 // metrics are what the agent counts:
 //

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func TestConfigurationSaysWhatIsWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			flags := flag.NewFlagSet("agent", flag.ContinueOnError)
 			flags.SetOutput(io.Discard)
-			_, err := ParseConfig(flags, append(good[:len(good):len(good)], c.args...), func(string) (string, bool) { return "", false })
+			_, err := ParseConfig(flags, slices.Concat(good, c.args), func(string) (string, bool) { return "", false })
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("%v, not %q", err, c.want)
 			}

@@ -25,6 +25,7 @@ var refusals = map[result]refusal{
 	resultHeld:     {codes.Unavailable, http.StatusServiceUnavailable, "no replica of the function took the event in time; deliver again"},
 	resultDraining: {codes.Unavailable, http.StatusServiceUnavailable, "the agent is about to stop; deliver again"},
 	resultBroken:   {codes.Unavailable, http.StatusBadGateway, "the connection to the function broke before it answered; deliver again"},
+	resultSlow:     {codes.DeadlineExceeded, http.StatusGatewayTimeout, "the function did not answer in time; deliver again"},
 	resultGone:     {codes.Canceled, http.StatusServiceUnavailable, "the call was given up"},
 	resultBad:      {codes.InvalidArgument, http.StatusBadRequest, "the event cannot be read"},
 	// A function that does not know an event is not one that does not want it: daprd would drop what it calls unimplemented or not found.
@@ -40,6 +41,8 @@ func resultOf(err error) result {
 		return resultHeld
 	case errors.Is(err, errDraining):
 		return resultDraining
+	case errors.Is(err, errSlow):
+		return resultSlow
 	case errors.Is(err, errTokens):
 		return resultToken
 	case errors.Is(err, errTooLarge):

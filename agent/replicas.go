@@ -68,7 +68,6 @@ type replicas struct {
 	kick    chan struct{} // has a token when a call has to wait
 
 	mu      sync.Mutex
-	ctx     func() context.Context // of the replicas' probes
 	all     []*replica
 	next    int
 	waiting list.List // of chan *replica, each with room for one
@@ -133,7 +132,7 @@ func (s *replicas) release(r *replica, o outcome) {
 			r.failures++
 		}
 		r.failures = max(r.failures, 1)
-	case sentNothing:
+	case sentNothing, tooSlow:
 	}
 	if r.gone && r.pending == 0 {
 		s.end(r)
@@ -192,7 +191,7 @@ func (s *replicas) end(r *replica) {
 }
 
 // set makes addresses the replicas. What a replica that went away still works on may end.
-func (s *replicas) set(addresses []string) {
+func (s *replicas) set(ctx context.Context, addresses []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	kept := s.all[:0:0]
@@ -211,10 +210,10 @@ func (s *replicas) set(addresses []string) {
 			continue
 		}
 		s.log.V(1).Info("A replica came", "address", address)
-		ctx, stop := context.WithCancel(s.ctx())
+		watching, stop := context.WithCancel(ctx)
 		r := &replica{address: address, to: s.dial(address), stop: stop}
 		kept = append(kept, r)
-		s.working.Go(func() { s.watch(ctx, r) })
+		s.working.Go(func() { s.watch(watching, r) })
 	}
 	s.all = kept
 	s.metrics.replicas.Set(float64(len(kept)))
@@ -223,9 +222,6 @@ func (s *replicas) set(addresses []string) {
 
 // run keeps the replicas as DNS has them while something is pending, until ctx ends.
 func (s *replicas) run(ctx context.Context, pending *budget) {
-	s.mu.Lock()
-	s.ctx = func() context.Context { return ctx }
-	s.mu.Unlock()
 	failing := false
 	for {
 		addresses, err := s.resolve(ctx)
@@ -233,7 +229,7 @@ func (s *replicas) run(ctx context.Context, pending *budget) {
 			s.log.Error(err, "Kept the replicas, the function's name cannot be looked up")
 		}
 		if failing = err != nil; !failing {
-			s.set(addresses)
+			s.set(ctx, addresses)
 		}
 		if !s.pause(ctx, pending) {
 			break

@@ -45,7 +45,7 @@ func (a *Agent) newGRPCServer() *grpc.Server {
 		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error { return a.serveGRPC(stream) }),
 		grpc.MaxRecvMsgSize(int(a.config.largest())),
 		grpc.MaxConcurrentStreams(maxStreams),
-		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),
+		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))), //nolint:gosec // nobody has that many cores
 		// What daprd may send ahead of being asked for: a constant, because gRPC's own estimate grows with every connection.
 		grpc.InitialWindowSize(small), grpc.InitialConnWindowSize(1<<20),
 		grpc.ConnectionTimeout(5*time.Second),

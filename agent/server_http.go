@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -176,9 +177,7 @@ func writeAnswer(w http.ResponseWriter, a httpAnswer, r result) result {
 		refuseHTTP(w, r)
 		return r
 	}
-	for name, values := range forwardedHeader(a.header) {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), forwardedHeader(a.header))
 	w.WriteHeader(a.status)
 	if _, err := w.Write(a.body); err != nil {
 		return resultGone
@@ -336,9 +335,7 @@ func anyOf(request *httpRequest) *anypb.Any { return &anypb.Any{Value: request.b
 
 // copyAnswer streams an answer.
 func copyAnswer(w http.ResponseWriter, answer *http.Response) result {
-	for name, values := range forwardedHeader(answer.Header) {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), forwardedHeader(answer.Header))
 	if answer.ContentLength >= 0 {
 		w.Header().Set("Content-Length", answer.Header.Get("Content-Length"))
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // tokenHeader is the header, and the gRPC metadata key, that Dapr and its SDKs pass the app token in.
-const tokenHeader = "dapr-api-token"
+const tokenHeader = "dapr-api-token" //nolint:gosec // the name of one
 
 const (
 	maxToken        = 4 << 10

@@ -58,25 +58,24 @@ func Measure(ctx context.Context, o Options) ([]Figure, error) {
 		return nil, err
 	}
 	ways := [2]standin.App{direct, through}
-	var latency [2][]time.Duration
-	var rate [2][]float64
 	for i, way := range ways { // connections are made, code is warm
 		if _, err := paced(ctx, way, o.Rate, time.Second); err != nil {
 			return nil, fmt.Errorf("warming up way %d: %w", i, err)
 		}
 	}
-	for range o.Seconds {
-		for i, way := range ways {
-			took, err := paced(ctx, way, o.Rate, time.Second)
+	var p50, p99, rate [2][]float64
+	for turn := range o.Seconds {
+		for _, i := range order(turn) {
+			took, err := paced(ctx, ways[i], o.Rate, time.Second)
 			if err != nil {
 				return nil, err
 			}
-			latency[i] = append(latency[i], took...)
+			p50[i], p99[i] = append(p50[i], milliseconds(took, 0.50)), append(p99[i], milliseconds(took, 0.99))
 		}
 	}
-	for range o.Seconds {
-		for i, way := range ways {
-			n, err := flatOut(ctx, way, time.Second)
+	for turn := range o.Seconds {
+		for _, i := range order(turn) {
+			n, err := flatOut(ctx, ways[i], time.Second)
 			if err != nil {
 				return nil, err
 			}
@@ -84,16 +83,26 @@ func Measure(ctx context.Context, o Options) ([]Figure, error) {
 		}
 	}
 	prefix := "agent_" + o.Protocol + "_"
-	at := func(i int, p float64) float64 { return quantile(latency[i], p).Seconds() * 1000 }
-	fastest := [2]float64{median(rate[0]), median(rate[1])}
 	return []Figure{
-		{prefix + "direct_p50", at(0, 0.50), "ms"}, {prefix + "through_p50", at(1, 0.50), "ms"},
-		{prefix + "added_p50", at(1, 0.50) - at(0, 0.50), "ms"},
-		{prefix + "direct_p99", at(0, 0.99), "ms"}, {prefix + "through_p99", at(1, 0.99), "ms"},
-		{prefix + "added_p99", at(1, 0.99) - at(0, 0.99), "ms"},
-		{prefix + "direct_throughput", fastest[0], "events/s"}, {prefix + "through_throughput", fastest[1], "events/s"},
-		{prefix + "throughput_ratio", fastest[1] / fastest[0], "x"},
+		{prefix + "direct_p50", median(p50[0]), "ms"}, {prefix + "through_p50", median(p50[1]), "ms"},
+		{prefix + "added_p50", medianOf(p50, func(direct, through float64) float64 { return through - direct }), "ms"},
+		{prefix + "direct_p99", median(p99[0]), "ms"}, {prefix + "through_p99", median(p99[1]), "ms"},
+		{prefix + "added_p99", medianOf(p99, func(direct, through float64) float64 { return through - direct }), "ms"},
+		{prefix + "direct_throughput", median(rate[0]), "events/s"}, {prefix + "through_throughput", median(rate[1]), "events/s"},
+		{prefix + "throughput_ratio", medianOf(rate, func(direct, through float64) float64 { return through / direct }), "x"},
 	}, nil
+}
+
+// order is who goes first: either way has as many turns before the other as after it.
+func order(turn int) [2]int { return [2]int{turn % 2, (turn + 1) % 2} }
+
+// medianOf compares the ways turn by turn, so that what else the machine does at a time weighs on both.
+func medianOf(ways [2][]float64, compare func(direct, through float64) float64) float64 {
+	var out []float64
+	for i := range ways[0] {
+		out = append(out, compare(ways[0][i], ways[1][i]))
+	}
+	return median(out)
 }
 
 // start builds and runs an agent and a function.
@@ -188,9 +197,9 @@ func flatOut(ctx context.Context, app standin.App, long time.Duration) (float64,
 	return float64(sent.Load()) / time.Since(start).Seconds(), nil
 }
 
-func quantile(of []time.Duration, p float64) time.Duration {
+func milliseconds(of []time.Duration, p float64) float64 {
 	sorted := slices.Sorted(slices.Values(of))
-	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
+	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)].Seconds() * 1000
 }
 
 func median(of []float64) float64 { return slices.Sorted(slices.Values(of))[len(of)/2] }
