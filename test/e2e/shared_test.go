@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -69,12 +70,16 @@ func install(ctx context.Context, app string, port int, values ...string) error 
 
 // sharedDaprd is the image of the cluster's daprd as the chart's values have it.
 func sharedDaprd() map[string]string {
-	folder, tag, found := strings.Cut(cluster.DaprdImage, "@")
+	image, tag, found := strings.Cut(cluster.DaprdImage, "@")
+	slash := strings.LastIndex(image, "/")
+	if colon := strings.LastIndex(image, ":"); colon > slash {
+		tag = cmp.Or(tag, image[colon+1:])
+		image, found = image[:colon], true
+	}
 	if !found {
 		return map[string]string{"tag": "1.18.2"}
 	}
-	slash := strings.LastIndex(folder, "/")
-	return map[string]string{"registry": folder[:slash], "name": folder[slash+1:], "tag": tag}
+	return map[string]string{"registry": image[:slash], "name": image[slash+1:], "tag": tag}
 }
 
 // settled waits until the workload of a release has as many pods as it should, all of the current version and ready.
@@ -169,10 +174,19 @@ spec:
   type: pubsub.redis
   version: v1
   metadata:
-  - {name: redisHost, value: %q}
+  - {name: redisHost, value: %[1]q}
   - {name: processingTimeout, value: 5s}
   - {name: redeliverInterval, value: 2s}
-scopes: [%s, %s]
+scopes: [%[2]s, %[3]s]
+---
+# pubsub.redis takes the refusal of an event for its end. Tried again until the time for the event is over, it comes again.
+apiVersion: dapr.io/v1alpha1
+kind: Resiliency
+metadata: {name: shared-again}
+spec:
+  policies: {retries: {again: {policy: constant, duration: 500ms, maxRetries: -1}}}
+  targets: {components: {shared-topics: {inbound: {retry: again}}}}
+scopes: [%[2]s, %[3]s]
 `, redisService, everyNode, anywhere))
 		workload(ctx, everyNode, "http")
 		workload(ctx, anywhere, "grpc")
@@ -193,7 +207,7 @@ scopes: [%s, %s]
 		func(ctx SpecContext, app string) {
 			out, err := helm(ctx, "test", app, "--logs", "--timeout=3m")
 			Expect(err).NotTo(HaveOccurred())
-			Expect(out).To(And(ContainSubstring("is healthy, has the app id "+app), ContainSubstring("shared-topics (pubsub.redis)")))
+			Expect(out).To(And(ContainSubstring("is healthy, has the app id "+app+", calls "), ContainSubstring("shared-topics (pubsub.redis)")))
 		},
 		Entry("as a DaemonSet", everyNode),
 		Entry("as a Deployment", anywhere),
