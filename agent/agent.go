@@ -117,7 +117,7 @@ func (a *Agent) dial(address string) transport {
 // Run serves until ctx ends, and then drains: what is new is refused, so that the broker keeps it, and what is pending may end.
 func (a *Agent) Run(ctx context.Context) error {
 	a.log.Info("Serving", "app", a.app.Addr().String(), "scaler", a.scale.Addr().String(), "status", a.status.Addr().String(),
-		"triggers", len(a.answers.kinds), "protocol", a.config.AppProtocol)
+		"bindings", len(a.answers.routes), "topics", len(a.answers.topicRoutes), "protocol", a.config.AppProtocol)
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	var workers, servers sync.WaitGroup
 	workers.Go(func() { a.replicas.run(working, a.pending) })

@@ -78,6 +78,26 @@ func TestEventsReachTheFunctionAndAnswersDaprd(t *testing.T) {
 	})
 }
 
+func TestABindingMayHaveATopicsName(t *testing.T) {
+	f := &function{}
+	address, _ := f.serve(t, GRPC, "127.0.0.1:0")
+	c := config(t, HTTP, GRPC, address)
+	c.Triggers = `[{"component":"incoming","kind":"bindings"},{"component":"bus","kind":"pubsub","topic":"orders","path":"/incoming"}]`
+	d := start(t, c).daprd()
+	if code, _ := d.post("/incoming", jsonType, `{"a":1}`); code != http.StatusOK {
+		t.Errorf("the binding's event got %d", code)
+	}
+	if v := d.topic("x"); v != acknowledged {
+		t.Errorf("the topic's event was %s", v)
+	}
+	if got := d.bulk("one"); got != "0=SUCCESS raw=SUCCESS empty=RETRY" {
+		t.Errorf("the bulk became %s", got)
+	}
+	if calls := f.all(); len(calls) != 4 || calls[0].name != "incoming" || calls[1].name != "orders" || calls[2].name != "orders" {
+		t.Errorf("the function heard %v", calls)
+	}
+}
+
 func TestOnlyTheFunctionAcknowledges(t *testing.T) {
 	type answers = map[Protocol]said
 	for name, c := range map[string]struct {

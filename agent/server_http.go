@@ -70,7 +70,7 @@ func (a *Agent) answerHTTP(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Content-Type", jsonType)
 		_, _ = io.WriteString(w, "{}") // daprd asks again
 	case r.Method == http.MethodOptions:
-		if _, known := a.answers.kinds[r.URL.Path]; !known {
+		if _, bound := a.answers.names[r.URL.Path]; !bound && !a.answers.topics[r.URL.Path] {
 			http.NotFound(w, r)
 		}
 	default:
@@ -84,16 +84,16 @@ func (a *Agent) kindOfHTTP(r *http.Request) kind {
 	if r.Method != http.MethodPost || r.Header.Get(callerHeader) != "" {
 		return kindInvoke
 	}
-	switch a.answers.kinds[r.URL.Path] {
-	case PubSub:
-		return kindTopic
-	case Bindings:
-		return kindBinding
-	}
+	_, bound := a.answers.names[r.URL.Path]
+	cloudEvent := mediaType(r.Header.Get("Content-Type")) == cloudEventType
 	switch {
+	case a.answers.topics[r.URL.Path] && (!bound || cloudEvent): // a binding may have a topic's name
+		return kindTopic
+	case bound:
+		return kindBinding
 	case strings.HasPrefix(r.URL.Path, "/job/"):
 		return kindJob
-	case mediaType(r.Header.Get("Content-Type")) == cloudEventType:
+	case cloudEvent:
 		return kindTopic
 	}
 	return kindInvoke
@@ -142,7 +142,7 @@ func (a *Agent) serveCall(w http.ResponseWriter, r *http.Request, k kind) result
 
 // maybeBulk takes a bulk apart when the request is one.
 func (a *Agent) maybeBulk(w http.ResponseWriter, r *http.Request, k kind, body []byte) (result, bool) {
-	if k != kindTopic && k != kindInvoke || r.Method != http.MethodPost || r.Header.Get(callerHeader) != "" ||
+	if k != kindTopic && k != kindInvoke && !a.answers.topics[r.URL.Path] || r.Method != http.MethodPost || r.Header.Get(callerHeader) != "" ||
 		mediaType(r.Header.Get("Content-Type")) != jsonType {
 		return 0, false
 	}

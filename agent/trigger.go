@@ -61,7 +61,7 @@ func ParseTriggers(text string) ([]Trigger, error) {
 	if len(triggers) > maxTriggers {
 		return nil, fmt.Errorf("--triggers has more than %d triggers", maxTriggers)
 	}
-	seen, paths := map[[2]string]bool{}, map[string]string{}
+	seen, bound := map[[2]string]bool{}, map[string]bool{}
 	for i, t := range triggers {
 		switch {
 		case t.Component == "":
@@ -76,11 +76,11 @@ func ParseTriggers(text string) ([]Trigger, error) {
 			return nil, fmt.Errorf("trigger %d of --triggers: path starts with a slash", i)
 		case seen[[2]string{t.Component, t.Topic}]:
 			return nil, fmt.Errorf("trigger %d of --triggers is there twice", i)
-		case paths[t.route()] != "" && paths[t.route()] != t.Kind:
-			return nil, fmt.Errorf("trigger %d of --triggers: a binding and a topic have the same path", i)
+		case t.Kind == Bindings && bound[t.route()]:
+			return nil, fmt.Errorf("trigger %d of --triggers: two bindings have the same path", i)
 		}
 		seen[[2]string{t.Component, t.Topic}] = true
-		paths[t.route()] = t.Kind
+		bound[t.route()] = bound[t.route()] || t.Kind == Bindings
 	}
 	return triggers, nil
 }
@@ -92,10 +92,10 @@ func (t Trigger) route() string {
 
 // answers are what daprd is told when it asks what the function wants, made once.
 type answers struct {
-	bindings      []byte // ListInputBindingsResponse
-	subscriptions []byte // ListTopicSubscriptionsResponse
-	subscribe     []byte // the JSON of GET /dapr/subscribe
-	kinds         map[string]string
+	bindings      []byte            // ListInputBindingsResponse
+	subscriptions []byte            // ListTopicSubscriptionsResponse
+	subscribe     []byte            // the JSON of GET /dapr/subscribe
+	topics        map[string]bool   // paths of topics
 	names         map[string]string // component of each binding by its path
 	routes        map[string]string // path of each binding by its component
 	topicRoutes   map[[2]string]string
@@ -117,17 +117,17 @@ type bulkSubscribe struct {
 }
 
 func newAnswers(triggers []Trigger) (*answers, error) {
-	a := &answers{kinds: map[string]string{}, names: map[string]string{}, routes: map[string]string{}, topicRoutes: map[[2]string]string{}}
+	a := &answers{topics: map[string]bool{}, names: map[string]string{}, routes: map[string]string{}, topicRoutes: map[[2]string]string{}}
 	bindings := &runtimev1.ListInputBindingsResponse{}
 	topics := &runtimev1.ListTopicSubscriptionsResponse{}
 	subscribe := []subscription{}
 	for _, t := range triggers {
-		a.kinds[t.route()] = t.Kind
 		if t.Kind == Bindings {
 			bindings.Bindings = append(bindings.Bindings, t.Component)
 			a.names[t.route()], a.routes[t.Component] = t.Component, t.route()
 			continue
 		}
+		a.topics[t.route()] = true
 		a.topicRoutes[[2]string{t.Component, t.Topic}] = t.route()
 		topic := &runtimev1.TopicSubscription{PubsubName: t.Component, Topic: t.Topic, Metadata: t.Metadata, DeadLetterTopic: t.DeadLetterTopic}
 		if t.Path != "" {
