@@ -3,6 +3,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -79,13 +81,73 @@ func (r *ServingReconciler) prune(ctx context.Context, v *servingVisit) error {
 	if err != nil {
 		return err
 	}
-	return r.eachChild(ctx, v.serving, func(key childKey, child client.Object) error {
+	kinds, err := r.childKinds(ctx)
+	if err != nil {
+		return err
+	}
+	err = r.eachChild(ctx, v.serving, kinds, func(key childKey, child client.Object) error {
 		isFront := key.kind == serviceKind && key.name == v.serving.Name
 		if keep[key] || (!running && !isFront) {
 			return nil
 		}
 		return v.set.Delete(ctx, child)
 	})
+	if err != nil || !running {
+		return err
+	}
+	return r.pruneToken(ctx, v)
+}
+
+// pruneScalers deletes the scalers that are not wanted any more but whose workload is: a scaler would change the number of copies that is now
+// set here.
+func (r *ServingReconciler) pruneScalers(ctx context.Context, v *servingVisit) error {
+	keep, err := r.kept(v)
+	if err != nil {
+		return err
+	}
+	kinds, err := r.providers.installed(ctx, []schema.GroupVersionKind{
+		kedav1alpha1.SchemeGroupVersion.WithKind("ScaledObject"), httpv1alpha1.SchemeGroupVersion.WithKind("HTTPScaledObject")})
+	if err != nil {
+		return err
+	}
+	return r.eachChild(ctx, v.serving, kinds, func(key childKey, child client.Object) error {
+		target := scaled(child)
+		if keep[key] || !keep[target] {
+			return nil
+		}
+		return v.set.Delete(ctx, child)
+	})
+}
+
+// scaled is the workload that a scaler scales.
+func scaled(scaler client.Object) childKey {
+	switch scaler := scaler.(type) {
+	case *kedav1alpha1.ScaledObject:
+		if target := scaler.Spec.ScaleTargetRef; target != nil {
+			return childKey{schema.GroupKind{Group: appsv1.GroupName, Kind: cmp.Or(target.Kind, "Deployment")}, target.Name}
+		}
+	case *httpv1alpha1.HTTPScaledObject:
+		target := scaler.Spec.ScaleTargetRef
+		return childKey{schema.GroupKind{Group: appsv1.GroupName, Kind: cmp.Or(target.Kind, "Deployment")}, target.Name}
+	}
+	return childKey{}
+}
+
+// pruneToken deletes the Secret with the app token when there is nobody left to show it to. Secrets are not watched, so it is looked for when a
+// version becomes ready, and not again while it stays so.
+func (r *ServingReconciler) pruneToken(ctx context.Context, v *servingVisit) error {
+	s := v.serving
+	if dapr.NeedsToken(s) || (s.Status.ObservedGeneration == s.Generation && meta.IsStatusConditionTrue(s.Status.Conditions, corev1beta2.ReadyCondition)) {
+		return nil
+	}
+	secret := &corev1.Secret{}
+	err := r.Live.Get(ctx, types.NamespacedName{Namespace: s.Namespace, Name: core.TokenChild(s.Name)}, secret)
+	if apierrors.IsNotFound(err) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("reading the Secret with the app token: %w", err)
+	}
+	return v.set.Delete(ctx, secret)
 }
 
 // serviceKind is the kind of the Service that bears the function's name.
@@ -118,19 +180,26 @@ func (r *ServingReconciler) kept(v *servingVisit) (map[childKey]bool, error) {
 	return keep, nil
 }
 
-// eachChild visits every child of the Serving that is in the cache.
-func (r *ServingReconciler) eachChild(ctx context.Context, s *corev1beta2.Serving, visit func(childKey, client.Object) error) error {
+// childKinds are the kinds a Serving may own in this cluster.
+func (r *ServingReconciler) childKinds(ctx context.Context) ([]schema.GroupVersionKind, error) {
 	kinds, err := r.providers.installed(ctx, engineChildren())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, child := range builtinChildren() {
 		kind, err := apiutil.GVKForObject(child, r.Scheme())
 		if err != nil {
-			return fmt.Errorf("finding the kind of a child: %w", err)
+			return nil, fmt.Errorf("finding the kind of a child: %w", err)
 		}
 		kinds = append(kinds, kind)
 	}
+	return kinds, nil
+}
+
+// eachChild visits every child of the Serving of these kinds that is in the cache.
+func (r *ServingReconciler) eachChild(ctx context.Context, s *corev1beta2.Serving, kinds []schema.GroupVersionKind,
+	visit func(childKey, client.Object) error,
+) error {
 	for _, kind := range kinds {
 		for _, label := range []string{corev1beta2.ServingLabel, corev1beta2.ProxyLabel} {
 			list, err := r.Scheme().New(kind.GroupVersion().WithKind(kind.Kind + "List"))
@@ -213,7 +282,7 @@ func (r *ServingReconciler) isEngines(ctx context.Context, wanted client.Object)
 	} else if err != nil {
 		return false, fmt.Errorf("reading Service %s: %w", wanted.GetName(), err)
 	}
-	if service.Annotations[daprAppID] == strings.TrimSuffix(service.Name, "-dapr") {
+	if service.Labels[daprEnabled] == "true" {
 		return true, nil
 	}
 	return slices.ContainsFunc(service.GetOwnerReferences(), func(owner metav1.OwnerReference) bool {
@@ -221,8 +290,8 @@ func (r *ServingReconciler) isEngines(ctx context.Context, wanted client.Object)
 	}), nil
 }
 
-// daprAppID is the annotation by which Dapr's operator marks the Services it makes.
-const daprAppID = "dapr.io/app-id"
+// daprEnabled is the label of the Services that Dapr's operator makes.
+const daprEnabled = "dapr.io/enabled"
 
 // references lists the children as the established resourceRef does.
 func references(objects []client.Object) map[string]string {

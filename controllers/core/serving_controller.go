@@ -39,7 +39,7 @@ import (
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets;daemonsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
@@ -166,6 +166,9 @@ func (r *ServingReconciler) checkProviders(ctx context.Context, v *servingVisit)
 // applyChildren applies what Dapr needs before what the run needs: a function that starts finds its daprd.
 func (r *ServingReconciler) applyChildren(ctx context.Context, v *servingVisit) error {
 	if err := r.decide(v); err != nil {
+		return err
+	}
+	if err := r.pruneScalers(ctx, v); err != nil {
 		return err
 	}
 	v.live.Objects = nil
