@@ -281,8 +281,9 @@ scopes: [%[2]s, %[3]s]
 		Expect(kubectl(ctx, "logs", "-l", selector, "-c", "dapr-shared")).To(ContainSubstring("Dapr's trust bundle is in place"))
 	})
 
-	It("leaves nothing behind", func(ctx SpecContext) {
+	It("needs no mTLS between daprds and no application to be ready, and leaves nothing behind", func(ctx SpecContext) {
 		Expect(install(ctx, "shared-gone", 8080)).To(Succeed())
+		settled(ctx, "shared-gone", true)
 		roles := &rbacv1.RoleList{}
 		ours := client.MatchingLabels{"app.kubernetes.io/instance": "shared-gone", "app.kubernetes.io/name": "dapr-shared"}
 		Expect(c.List(ctx, roles, client.InNamespace(daprNamespace), ours)).To(Succeed())
