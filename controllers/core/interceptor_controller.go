@@ -86,6 +86,9 @@ func (r *InterceptorReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (
 	return ctrl.Result{}, nil
 }
 
+// plainPort is the name of the interceptor's port for plain HTTP; it may have another one for TLS.
+const plainPort = "proxy"
+
 // mirror returns the slice with every ready endpoint of theirs.
 func (r *InterceptorReconciler) mirror(theirs []discoveryv1.EndpointSlice) *discoveryv1.EndpointSlice {
 	slice := &discoveryv1.EndpointSlice{
@@ -101,6 +104,9 @@ func (r *InterceptorReconciler) mirror(theirs []discoveryv1.EndpointSlice) *disc
 			continue
 		}
 		for _, port := range their.Ports {
+			if len(their.Ports) > 1 && ptr.Deref(port.Name, "") != plainPort {
+				continue
+			}
 			slice.Ports = []discoveryv1.EndpointPort{{Name: ptr.To("http"), Port: port.Port, Protocol: ptr.To(corev1.ProtocolTCP)}}
 		}
 		for _, endpoint := range their.Endpoints {
