@@ -30,7 +30,7 @@ fast: ## build, vet, unit and golden tests, in under a minute
 test: ## unit, golden and control plane tests under the race detector
 	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq gcc libc6-dev; } || \
 		{ echo "The race detector needs gcc and libc6-dev; install them" >&2; exit 1; }
-	@for component in etcd kubernetes; do $(CLUSTER) build $$component >/dev/null; done # once; the suites would wait for it past their time
+	@for component in etcd kubernetes helm; do $(CLUSTER) build $$component >/dev/null; done # once; the suites would wait for it past their time
 	CGO_ENABLED=1 go test -race -count=1 -timeout=30m $$(go list ./... | grep -v -E '/test/(e2e|perf)')
 	go test -C hack/cluster ./...
 
@@ -48,8 +48,8 @@ golden: ## rewrite the golden files; read the difference like code
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)
-	@for target in $$(grep -rhoE '^func Fuzz\w+' --include=*_test.go pkg cmd apis builders | sed 's/func //' | sort -u); do \
-		for package in $$(grep -rlE "^func $$target\(" --include=*_test.go pkg cmd apis builders | xargs -n1 dirname | sort -u); do \
+	@for target in $$(grep -rhoE '^func Fuzz\w+' --include=*_test.go pkg cmd apis agent builders | sed 's/func //' | sort -u); do \
+		for package in $$(grep -rlE "^func $$target\(" --include=*_test.go pkg cmd apis agent builders | xargs -n1 dirname | sort -u); do \
 			go test "./$$package" -run='^$$' -fuzz="^$$target$$" -fuzztime=$${FUZZTIME:-30s}; done; done
 
 .PHONY: generate

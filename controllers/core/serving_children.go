@@ -43,7 +43,7 @@ func builtinChildren() []client.Object {
 
 // engineChildren are the engines' kinds that a Serving may own under any run.
 func engineChildren() []schema.GroupVersionKind {
-	kinds := []schema.GroupVersionKind{dapr.ComponentKind}
+	kinds := []schema.GroupVersionKind{dapr.ComponentKind, dapr.ResiliencyKind}
 	for _, run := range serving.Runs() {
 		for _, kind := range run.Needs().Kinds {
 			if !slices.Contains(kinds, kind) {

@@ -35,7 +35,7 @@ import (
 // +kubebuilder:rbac:groups=serving.knative.dev,resources=services,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=keda.sh,resources=scaledobjects;scaledjobs,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=http.keda.sh,resources=httpscaledobjects;interceptorroutes,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=dapr.io,resources=components,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=dapr.io,resources=components;resiliencies,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets;daemonsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete

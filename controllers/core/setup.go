@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	daprv1alpha1 "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
+	resiliencyv1alpha1 "github.com/dapr/dapr/pkg/apis/resiliency/v1alpha1"
 	httpv1alpha1 "github.com/kedacore/http-add-on/operator/apis/http/v1alpha1"
 	httpv1beta1 "github.com/kedacore/http-add-on/operator/apis/http/v1beta1"
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
@@ -34,6 +35,7 @@ import (
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/core/dapr"
 )
 
 // Options are the operator's settings for the controllers of this group.
@@ -80,7 +82,7 @@ func NewScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, corev1beta2.AddToScheme, tektonv1.AddToScheme, kservingv1.AddToScheme,
-		kedav1alpha1.AddToScheme, httpv1alpha1.AddToScheme, httpv1beta1.AddToScheme, daprv1alpha1.AddToScheme,
+		kedav1alpha1.AddToScheme, httpv1alpha1.AddToScheme, httpv1beta1.AddToScheme, daprv1alpha1.AddToScheme, resiliencyv1alpha1.AddToScheme,
 	} {
 		utilruntime.Must(add(scheme))
 	}
@@ -109,6 +111,7 @@ func CacheOptions(options Options) cache.Options {
 			&kedav1alpha1.ScaledJob{}:        served,
 			&httpv1alpha1.HTTPScaledObject{}: served,
 			&httpv1beta1.InterceptorRoute{}:  served,
+			&resiliencyv1alpha1.Resiliency{}: served,
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
 				cache.AllNamespaces: {LabelSelector: labelled(corev1beta2.BuilderLabel)},
 				platform:            {LabelSelector: labels.Everything()},
@@ -138,7 +141,7 @@ func NewCache(config *rest.Config, options cache.Options) (cache.Cache, error) {
 
 // engineKinds are the engines' kinds that the cache is told about; all are namespaced.
 var engineKinds = []schema.GroupKind{
-	tektonv1.Kind("TaskRun"), kservingv1.Kind("Service"),
+	tektonv1.Kind("TaskRun"), kservingv1.Kind("Service"), dapr.ResiliencyKind.GroupKind(),
 	httpv1alpha1.SchemeGroupVersion.WithKind("HTTPScaledObject").GroupKind(), httpv1beta1.SchemeGroupVersion.WithKind("InterceptorRoute").GroupKind(),
 	kedav1alpha1.SchemeGroupVersion.WithKind("ScaledObject").GroupKind(), kedav1alpha1.SchemeGroupVersion.WithKind("ScaledJob").GroupKind(),
 }

@@ -45,7 +45,7 @@ var (
 		"config/crd/bases/http.keda.sh_httpscaledobjects.yaml", "config/crd/bases/http.keda.sh_interceptorroutes.yaml",
 	}}
 	// Dapr has components.
-	Dapr = CRDs{name: "Dapr", module: "github.com/dapr/dapr", files: []string{"charts/dapr/crds/components.yaml"}}
+	Dapr = CRDs{name: "Dapr", module: "github.com/dapr/dapr", files: []string{"charts/dapr/crds/components.yaml", "charts/dapr/crds/resiliency.yaml"}}
 	// GatewayAPI has the standard channel.
 	GatewayAPI = CRDs{name: "Gateway API", module: "sigs.k8s.io/gateway-api", files: []string{
 		"config/crd/standard/gateway.networking.k8s.io_*.yaml",

@@ -4,6 +4,7 @@ package kit
 
 import (
 	daprv1alpha1 "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
+	resiliencyv1alpha1 "github.com/dapr/dapr/pkg/apis/resiliency/v1alpha1"
 	httpv1alpha1 "github.com/kedacore/http-add-on/operator/apis/http/v1alpha1"
 	httpv1beta1 "github.com/kedacore/http-add-on/operator/apis/http/v1beta1"
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
@@ -24,7 +25,7 @@ func newScheme() *runtime.Scheme {
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme,
 		tektonv1.AddToScheme, kservingv1.AddToScheme, gatewayv1.Install, corev1beta2.AddToScheme,
-		kedav1alpha1.AddToScheme, httpv1alpha1.AddToScheme, httpv1beta1.AddToScheme, daprv1alpha1.AddToScheme,
+		kedav1alpha1.AddToScheme, httpv1alpha1.AddToScheme, httpv1beta1.AddToScheme, daprv1alpha1.AddToScheme, resiliencyv1alpha1.AddToScheme,
 	} {
 		utilruntime.Must(add(scheme))
 	}

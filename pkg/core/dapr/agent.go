@@ -115,7 +115,7 @@ func (u Use) agentArguments() ([]string, error) {
 	return []string{
 		"--app-protocol=" + u.protocol,
 		"--app-port=" + strconv.Itoa(agentPort),
-		"--function-address=" + address(host, port),
+		"--function-address=" + address(host+".", port), // complete: it is not looked for in the pod's search domains
 		"--triggers=" + string(triggers),
 		"--token-dir=" + tokenDir,
 		"--scaler-port=" + strconv.Itoa(core.ScalerPort),
@@ -131,6 +131,7 @@ type agentTrigger struct {
 	Component string `json:"component"`
 	Kind      string `json:"kind"`
 	Topic     string `json:"topic,omitempty"`
+	Path      string `json:"path,omitempty"`
 }
 
 // agentTriggers are what daprd is to subscribe to. A binding is one trigger, whatever topics the spec gives it.
@@ -140,12 +141,30 @@ func (u Use) agentTriggers() []agentTrigger {
 		trigger := agentTrigger{Component: t.component, Kind: pubsubBlock, Topic: t.topic}
 		if isBinding(t.kind) {
 			trigger.Kind, trigger.Topic = bindingsBlock, ""
+			if route := u.metadataOf(t.component, "route"); route != "" {
+				trigger.Path = "/" + strings.TrimPrefix(route, "/")
+			}
 		}
 		if !slices.Contains(triggers, trigger) {
 			triggers = append(triggers, trigger)
 		}
 	}
 	return triggers
+}
+
+// metadataOf is what a Component that the spec declares has in its metadata under a name; "" for a Component that exists already.
+func (u Use) metadataOf(component, key string) string {
+	for _, d := range declarations(u.in.Serving) {
+		if name, err := componentName(u.in.Serving.Name, d.block, d.key); err != nil || name != component {
+			continue
+		}
+		for _, item := range d.spec.Metadata {
+			if strings.EqualFold(item.Name, key) {
+				return item.Value.String()
+			}
+		}
+	}
+	return ""
 }
 
 // notForTheAgent are Dapr's annotations that are about the function's own pod, or that would keep daprd from the agent.

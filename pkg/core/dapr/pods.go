@@ -94,13 +94,13 @@ func (u Use) established(appPort int32) map[string]string {
 	}
 }
 
-// componentsHash changes with what the declared components are, and with the types of those referred to.
+// componentsHash changes with what the declared components and their policy are, and with the types of those referred to.
 func (u Use) componentsHash() string {
 	specs := map[string]any{}
 	for _, d := range declarations(u.in.Serving) {
 		specs[d.block+"/"+d.key] = d.spec
 	}
-	hash, err := names.Hash(map[string]any{"declared": specs, "existing": u.in.Components})
+	hash, err := names.Hash(map[string]any{"declared": specs, "existing": u.in.Components, "resiliency": u.resiliency()})
 	if err != nil {
 		return "" // a spec that came from JSON has a JSON encoding
 	}

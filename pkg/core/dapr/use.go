@@ -79,6 +79,9 @@ func (u Use) Objects() ([]client.Object, error) {
 	if err != nil {
 		return nil, err
 	}
+	if policy := u.resiliency(); policy != nil {
+		objects = append(objects, policy)
+	}
 	var workload []client.Object
 	switch u.mode {
 	case corev1beta2.DaprModeFunction:
@@ -125,7 +128,7 @@ func IsShared(s *corev1beta2.Serving) bool {
 func Needs(s *corev1beta2.Serving) (core.Provider, bool) {
 	return core.Provider{
 		Title: "Dapr",
-		Kinds: []schema.GroupVersionKind{ComponentKind},
+		Kinds: []schema.GroupVersionKind{ComponentKind, ResiliencyKind},
 		Install: "helm upgrade --install dapr dapr --repo https://dapr.github.io/helm-charts --version 1.18.2 " +
 			"--namespace dapr-system --create-namespace --wait",
 	}, enabled(s)
