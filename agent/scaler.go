@@ -195,6 +195,20 @@ func (s *scaler) GetMetricSpec(_ context.Context, ref *externalscaler.ScaledObje
 	}}, nil
 }
 
+// StreamMetricSpec implements externalscaler.ExternalScalerServer: it tells the specification at once, which never changes. A KEDA that made its
+// autoscaler while the agent was away learns of the metric this way, and would otherwise drop every push.
+func (s *scaler) StreamMetricSpec(ref *externalscaler.ScaledObjectRef, stream grpc.ServerStreamingServer[externalscaler.GetMetricSpecResponse]) error {
+	spec, err := s.GetMetricSpec(stream.Context(), ref)
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(spec); err != nil {
+		return err
+	}
+	<-stream.Context().Done()
+	return stream.Context().Err()
+}
+
 // GetMetrics implements externalscaler.ExternalScalerServer.
 func (s *scaler) GetMetrics(context.Context, *externalscaler.GetMetricsRequest) (*externalscaler.GetMetricsResponse, error) {
 	sum := s.sum()

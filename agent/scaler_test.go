@@ -58,6 +58,13 @@ func TestScalerFollowsWhatIsPending(t *testing.T) {
 	if s := spec.GetMetricSpecs()[0]; s.GetMetricName() != "pending" || s.GetTargetSizeFloat() != 2.5 || s.GetTargetSize() != 3 {
 		t.Errorf("the metric is %v", s)
 	}
+	specs, err := keda.StreamMetricSpec(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if streamed, err := specs.Recv(); err != nil || streamed.GetMetricSpecs()[0].String() != spec.GetMetricSpecs()[0].String() {
+		t.Errorf("the stream begins with %v (%v), GetMetricSpec says %v", streamed, err, spec)
+	}
 	values, err := keda.GetMetrics(t.Context(), &externalscaler.GetMetricsRequest{ScaledObjectRef: ref, MetricName: "pending"})
 	if err != nil {
 		t.Fatal(err)
