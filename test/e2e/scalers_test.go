@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"strings"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -111,7 +110,7 @@ scaleOptions:
 		f := becomes(ctx, "refused", corev1beta2.ServedCondition, metav1.ConditionFalse)
 		Expect(condition(f, corev1beta2.ServedCondition).Message).To(ContainSubstring("carrier-pigeon"))
 		apply(ctx, refused(onList(list("refused"))))
-		ready(ctx, "refused")
+		heals(ctx, "refused")
 	})
 
 	It("say that a cpu trigger needs requests, and go on when it is mended", func(ctx SpecContext) {
@@ -123,8 +122,7 @@ scaleOptions:
 		Eventually(ctx, func() string { return condition(read(ctx, "cpu"), corev1beta2.ServedCondition).Message }).
 			Should(ContainSubstring("set resources.requests"))
 		apply(ctx, cpu("template: {containers: [{name: function, resources: {requests: {cpu: 10m}}}]}\n"))
-		Eventually(ctx, func() metav1.ConditionStatus { return condition(read(ctx, "cpu"), corev1beta2.ReadyCondition).Status }).
-			Should(Equal(metav1.ConditionTrue))
+		heals(ctx, "cpu")
 	})
 
 	It("wait for a Component that is missing, and go on when it is made", func(ctx SpecContext) {
@@ -132,18 +130,13 @@ scaleOptions:
 		f := becomes(ctx, "referring", corev1beta2.ServedCondition, metav1.ConditionFalse)
 		Expect(condition(f, corev1beta2.ServedCondition).Reason).To(Equal(corev1beta2.ComponentNotFoundReason))
 		Expect(condition(f, corev1beta2.ServedCondition).Message).To(ContainSubstring(`"elsewhere"`))
-		start := time.Now()
 		applyYAML(ctx, `
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: {name: elsewhere}
 spec: {type: pubsub.redis, version: v1, metadata: [{name: redisHost, value: "redis.brokers.svc.cluster.local:6379"}]}
 `)
-		Eventually(ctx, func() metav1.ConditionStatus {
-			return condition(read(ctx, "referring"), corev1beta2.ReadyCondition).Status
-		}).
-			Should(Equal(metav1.ConditionTrue))
-		AddReportEntry("healed after", time.Since(start).Round(time.Second))
+		heals(ctx, "referring")
 		sent := batch("referring", 20)
 		sendRedis(ctx, list("elsewhere"), sent...)
 		ledgerOf("referring").has(ctx, sent)
@@ -171,8 +164,6 @@ pubsub:
     version: v1
     metadata:
     - {name: redisHost, value: "redis.brokers.svc.cluster.local:6379"}
-    - {name: processingTimeout, value: 5s}
-    - {name: redeliverInterval, value: 2s}
 scaleOptions:
 ` + quickly}.manifest())
 		ready(ctx, name)

@@ -102,7 +102,8 @@ func becomes(ctx context.Context, name, conditionType string, want metav1.Condit
 			return nil
 		}
 		err := fmt.Errorf("%s is %q: %s: %s", conditionType, got.Status, got.Reason, got.Message)
-		if stalled := condition(f, corev1beta2.StalledCondition); want == metav1.ConditionTrue && stalled.Status == metav1.ConditionTrue {
+		stalled := condition(f, corev1beta2.StalledCondition)
+		if want == metav1.ConditionTrue && stalled.Status == metav1.ConditionTrue && stalled.Reason != corev1beta2.ScalerFailedReason {
 			log := ""
 			if f.Status.Build != nil && f.Status.Build.Failure != nil {
 				log = "\n" + f.Status.Build.Failure.Log
@@ -117,6 +118,16 @@ func becomes(ctx context.Context, name, conditionType string, want metav1.Condit
 func ready(ctx context.Context, name string) *corev1beta2.Function {
 	GinkgoHelper()
 	return becomes(ctx, name, corev1beta2.ReadyCondition, metav1.ConditionTrue)
+}
+
+// heals waits until a function that had a problem is ready. On the way it may still show the problem, which KEDA, for one, takes back in its
+// own time.
+func heals(ctx context.Context, name string) {
+	GinkgoHelper()
+	start := time.Now()
+	Eventually(ctx, func() metav1.Condition { return condition(read(ctx, name), corev1beta2.ReadyCondition) }).
+		Should(HaveField("Status", metav1.ConditionTrue))
+	AddReportEntry("healed after", time.Since(start).Round(100*time.Millisecond))
 }
 
 // get asks the function once, at its external address, through the cluster's ingress where there is one.
