@@ -20,7 +20,8 @@ func ofInterceptor(name string, port int32, addresses ...string) *discoveryv1.En
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "keda", Labels: map[string]string{
 			discoveryv1.LabelServiceName: "keda-add-ons-http-interceptor-proxy"}},
 		AddressType: discoveryv1.AddressTypeIPv4,
-		Ports:       []discoveryv1.EndpointPort{{Name: ptr.To("proxy"), Port: ptr.To(port)}},
+		Ports: []discoveryv1.EndpointPort{
+			{Name: ptr.To("proxy"), Port: ptr.To(port)}, {Name: ptr.To("proxy-tls"), Port: ptr.To[int32](8443)}},
 	}
 	for _, address := range addresses {
 		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{Addresses: []string{address}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}})
