@@ -21,6 +21,8 @@ type Write struct {
 	Verb string
 	// Resource is the plural with its subresource, for example "servings/status".
 	Resource string
+	// Group of the resource; empty for those of Kubernetes' core.
+	Group string
 	// Namespace and Name of the object; a create has the name from its body.
 	Namespace, Name string
 	// Code is the HTTP status of the answer, 0 when there was none.
@@ -116,7 +118,7 @@ func (r *Recorder) CreatedTwice() []string {
 	var twice []string
 	for _, w := range r.writes {
 		if w.Code == http.StatusCreated && w.Resource != "events" {
-			key := w.Resource + " " + w.Namespace + "/" + w.Name
+			key := strings.TrimSuffix(w.Resource+"."+w.Group, ".") + " " + w.Namespace + "/" + w.Name
 			if created[key]++; created[key] == 2 {
 				twice = append(twice, key)
 			}
@@ -216,6 +218,9 @@ func writeOf(req *http.Request) (w Write, mutates bool, err error) {
 	case "apis":
 		if len(parts) > 1 && (parts[1] == "authorization.k8s.io" || parts[1] == "authentication.k8s.io") {
 			return w, false, nil
+		}
+		if len(parts) > 1 {
+			w.Group = parts[1]
 		}
 		parts = parts[min(3, len(parts)):]
 	}

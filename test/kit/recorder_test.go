@@ -114,23 +114,23 @@ func TestFaultsAreReadAsTheyAreWritten(t *testing.T) {
 }
 
 func TestWritesAreReadFromRequests(t *testing.T) {
-	for _, c := range []struct{ method, path, body, want, namespace string }{
-		{"GET", "/api/v1/namespaces/a/pods/p", "", "", ""},
-		{"POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{}", "", ""},
-		{"POST", "/api/v1/namespaces", `{"metadata":{"name":"n"}}`, "create namespaces n", ""},
-		{"PUT", "/api/v1/namespaces/n", "{}", "update namespaces n", ""},
-		{"POST", "/api/v1/namespaces/a/configmaps", `{"metadata":{"name":"c"}}`, "create configmaps c", "a"},
-		{"PATCH", "/apis/core.openfunction.io/v1beta2/namespaces/a/servings/s/status", "{}", "patch servings/status s", "a"},
-		{"DELETE", "/apis/core.openfunction.io/v1beta2/namespaces/a/builders/b", "", "delete builders b", "a"},
-		{"DELETE", "/apis/apps/v1/namespaces/a/deployments", "", "delete deployments ", "a"},
+	for _, c := range []struct{ method, path, body, want, namespace, group string }{
+		{"GET", "/api/v1/namespaces/a/pods/p", "", "", "", ""},
+		{"POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{}", "", "", ""},
+		{"POST", "/api/v1/namespaces", `{"metadata":{"name":"n"}}`, "create namespaces n", "", ""},
+		{"PUT", "/api/v1/namespaces/n", "{}", "update namespaces n", "", ""},
+		{"POST", "/api/v1/namespaces/a/configmaps", `{"metadata":{"name":"c"}}`, "create configmaps c", "a", ""},
+		{"PATCH", "/apis/core.openfunction.io/v1beta2/namespaces/a/servings/s/status", "{}", "patch servings/status s", "a", "core.openfunction.io"},
+		{"DELETE", "/apis/core.openfunction.io/v1beta2/namespaces/a/builders/b", "", "delete builders b", "a", "core.openfunction.io"},
+		{"DELETE", "/apis/apps/v1/namespaces/a/deployments", "", "delete deployments ", "a", "apps"},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
 			req, err := http.NewRequest(c.method, "https://127.0.0.1"+c.path, strings.NewReader(c.body))
 			must(t, err)
 			w, mutates, err := writeOf(req)
 			must(t, err)
-			if mutates != (c.want != "") || mutates && (w.What() != c.want || w.Namespace != c.namespace) {
-				t.Errorf("read as %q in %q, changes something: %t", w.What(), w.Namespace, mutates)
+			if mutates != (c.want != "") || mutates && (w.What() != c.want || w.Namespace != c.namespace || w.Group != c.group) {
+				t.Errorf("read as %q of %q in %q, changes something: %t", w.What(), w.Group, w.Namespace, mutates)
 			}
 			if body, _ := io.ReadAll(req.Body); string(body) != c.body {
 				t.Errorf("the body became %q", body)

@@ -35,7 +35,7 @@ func (w *World) Snapshot() Snapshot {
 		if id(o) == "ServiceAccount/default" || id(o) == "ConfigMap/kube-root-ca.crt" || ofWorkload(o) {
 			continue
 		}
-		s[withoutChance(o, id(o))] = w.mirror.picture(o)
+		s[strings.ReplaceAll(withoutChance(o, id(o)), w.Namespace, "NAMESPACE")] = w.mirror.picture(o)
 	}
 	return s
 }
