@@ -150,6 +150,7 @@ kind: TriggerAuthentication
 metadata: {name: login}
 spec: {secretTargetRef: [{parameter: password, name: redis, key: password}]}
 `)
+		eventually(ctx, "the login to be seen", func() bool { return len(w.Objects("TriggerAuthentication")) == 1 })
 		before := text(w.Objects("TriggerAuthentication")[0])
 		apply(ctx, function(lines("  serving:", "    workloadType: Deployment",
 			"    scaleOptions: {keda: {triggers: [{type: redis, metadata: {listName: a}, authenticationRef: {name: login}}]}}", probed)))

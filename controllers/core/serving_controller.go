@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -134,7 +135,7 @@ func (r *ServingReconciler) Reconcile(ctx context.Context, s *corev1beta2.Servin
 	v := &servingVisit{serving: s, set: apply.Set{Client: r.Client, Live: r.Live, Owner: s, FieldOwner: "openfunction-core/serving"},
 		live: core.Live{ClusterDomain: r.ClusterDomain}}
 	for _, phase := range []func(context.Context, *servingVisit) error{
-		r.chooseRun, r.checkProviders, r.resolveInputs, r.applyChildren, r.observe, r.letRest, r.prune, r.front, r.show,
+		r.chooseRun, r.checkProviders, r.resolveInputs, r.readPods, r.applyChildren, r.observe, r.letRest, r.prune, r.front, r.show,
 	} {
 		if err := phase(ctx, v); err != nil {
 			showServing(s, err)
@@ -173,6 +174,9 @@ func (r *ServingReconciler) applyChildren(ctx context.Context, v *servingVisit) 
 	}
 	v.live.Objects = nil
 	for _, child := range v.desired {
+		if isScaler(child) && agentIsAway(v) {
+			continue
+		}
 		live, err := v.set.Apply(ctx, child)
 		if err != nil {
 			return explained(v.run, refused(err))
@@ -180,6 +184,21 @@ func (r *ServingReconciler) applyChildren(ctx context.Context, v *servingVisit) 
 		v.live.Objects = append(v.live.Objects, live)
 	}
 	return nil
+}
+
+// agentIsAway tells that the function has an agent that is not ready. KEDA asks a new scaler's agent once, and reports a failure that is none when
+// it does so too early; an agent that becomes ready is watched.
+func agentIsAway(v *servingVisit) bool {
+	health, has := dapr.Health(v.live.Objects, v.proxies)
+	return has && v.use.HasAgent() && health.Phase != core.Running
+}
+
+func isScaler(child client.Object) bool {
+	switch child.(type) {
+	case *kedav1alpha1.ScaledObject, *kedav1alpha1.ScaledJob:
+		return true
+	}
+	return false
 }
 
 // decide works out the wanted children from the input.
@@ -249,15 +268,17 @@ func isYoung(child client.Object, now time.Time) bool {
 	return now.Sub(child.GetCreationTimestamp().Time) < youth
 }
 
-// observe judges the live children. What is wrong with the function itself comes before what is wrong with its agent, and that before a scaler
-// that cannot ask the agent yet.
-func (r *ServingReconciler) observe(ctx context.Context, v *servingVisit) (err error) {
+func (r *ServingReconciler) readPods(ctx context.Context, v *servingVisit) (err error) {
 	if v.live.Pods, err = r.pods(ctx, v.serving, corev1beta2.ServingLabel); err != nil {
 		return err
 	}
-	if v.proxies, err = r.pods(ctx, v.serving, corev1beta2.ProxyLabel); err != nil {
-		return err
-	}
+	v.proxies, err = r.pods(ctx, v.serving, corev1beta2.ProxyLabel)
+	return err
+}
+
+// observe judges the live children. What is wrong with the function itself comes before what is wrong with its agent, and that before a scaler
+// that cannot ask the agent yet.
+func (r *ServingReconciler) observe(_ context.Context, v *servingVisit) error {
 	v.health = v.run.Health(v.live)
 	ofDapr, has := dapr.Health(v.live.Objects, v.proxies)
 	ownFault := v.health.Phase == core.Failed && v.health.Reason != corev1beta2.ScalerFailedReason

@@ -18,6 +18,13 @@ func AsyncChild(serving string) string { return names.ChildWithin(scaledLength, 
 // pods "<name>-<ten characters>", both within 63.
 const scaledLength = 52
 
+// AsyncRun is the name of the run of event-driven functions, by which their pods are labelled.
+const AsyncRun = "openfuncasync"
+
+// FunctionChild is the name of the Service by which a shared daprd finds an event-driven function. Unlike the headless one it has an address that
+// stays: daprd's connection looks a name up again only every 30 seconds.
+func FunctionChild(serving string) string { return names.Child(serving, "function") }
+
 // AgentChild is the name of the function agent's Deployment and Service.
 func AgentChild(serving string) string { return names.Child(serving, "agent") }
 

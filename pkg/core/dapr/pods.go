@@ -147,12 +147,16 @@ func (u Use) serviceHost(service string) string {
 }
 
 // functionHost is where agent and shared daprd find the function, and at which port: HTTP functions by the name under which they wake up, and
-// others by the headless Service of their pods.
+// others by a Service of their pods, which is headless for the agent and has an address of its own for daprd.
 func (u Use) functionHost() (string, int32) {
-	if u.in.Serving.Spec.HTTP() != nil {
+	switch {
+	case u.in.Serving.Spec.HTTP() != nil:
 		return core.FrontHost(u.in), 80
+	case u.mode == corev1beta2.DaprModeShared:
+		return u.serviceHost(core.FunctionChild(u.in.Serving.Name)), u.FunctionPort()
+	default:
+		return u.serviceHost(core.AsyncChild(u.in.Serving.Name)), u.FunctionPort()
 	}
-	return u.serviceHost(core.AsyncChild(u.in.Serving.Name)), u.FunctionPort()
 }
 
 // meta is the metadata of an object that belongs to the agent or the shared daprd.

@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -40,7 +41,23 @@ func (u Use) shared() ([]client.Object, error) {
 			},
 		}
 	}
-	return []client.Object{workload, u.daprdService(u.sharedService(), options)}, nil
+	objects := []client.Object{workload, u.daprdService(u.sharedService(), options)}
+	if u.in.Serving.Spec.HTTP() == nil && options.AppPort != 0 {
+		objects = append(objects, u.functionService())
+	}
+	return objects, nil
+}
+
+// functionService stands before the pods of an event-driven function.
+func (u Use) functionService() *corev1.Service {
+	port := u.FunctionPort()
+	return &corev1.Service{
+		ObjectMeta: u.meta(core.FunctionChild(u.in.Serving.Name), sharedRole),
+		Spec: corev1.ServiceSpec{
+			Selector: map[string]string{corev1beta2.ServingLabel: u.in.Serving.Name, corev1beta2.RunLabel: core.AsyncRun},
+			Ports:    []corev1.ServicePort{{Name: "function", Port: port, TargetPort: intstr.FromInt32(port), Protocol: corev1.ProtocolTCP}},
+		},
+	}
 }
 
 // Invocation returns the Service by which other apps find the function in mode Shared; nil in other modes. In those Dapr's operator

@@ -21,7 +21,7 @@ import (
 )
 
 // name of the run.
-const name = "openfuncasync"
+const name = core.AsyncRun
 
 // portName is the name of the port of the headless Service.
 const portName = "function"
