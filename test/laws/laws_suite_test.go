@@ -8,6 +8,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -32,6 +34,11 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	cp, err = kit.Start(ctx, kit.Options{})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(cp.Stop()).To(Succeed()) })
+	for _, namespace := range []string{"openfunction", "dapr-system"} {
+		Expect(cp.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
+	}
+	Expect(cp.Client.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "dapr-trust-bundle", Namespace: "dapr-system"},
+		Data: map[string]string{"ca.crt": "ANCHORS"}})).To(Succeed())
 	operator, _, err = cp.UserWith(ctx, "openfunction-core", "config/rbac/role.yaml")
 	Expect(err).NotTo(HaveOccurred())
 	playing, end := context.WithCancel(context.Background())
@@ -43,13 +50,14 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 func program(r *kit.Recorder, worlds ...*kit.World) kit.Program {
 	p := kit.Program{
 		Config:   operator,
-		Cache:    controllers.CacheOptions(),
+		Cache:    controllers.CacheOptions(controllers.Options{}),
 		NewCache: controllers.NewCache,
 		Recorder: r,
 		Setup: func(mgr ctrl.Manager) error {
 			return controllers.SetupWithManager(mgr, controllers.Options{
 				SkipNameValidation: true,
 				Build:              core.BuildSettings{FetcherImage: "registry.example.test/fetcher:v1"},
+				Serving:            core.ServingSettings{AgentImage: "registry.example.test/agent:v1", DaprdImage: "registry.example.test/daprd:v1"},
 			})
 		},
 	}

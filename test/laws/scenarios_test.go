@@ -147,6 +147,67 @@ var scenarios = []scenario{
 		scratch: []string{},
 	},
 	{
+		name:  "create on KEDA's add-on",
+		steps: []step{apply(function(image("v1"), onKEDA()))},
+	},
+	{
+		name:  "create for events, with an agent",
+		steps: []step{apply(function(image("v1"), onEvents("Function")))},
+	},
+	{
+		name:  "create for events, with daprd in the pods",
+		steps: []step{apply(function(image("v1"), onEvents("Sidecar")))},
+	},
+	{
+		name:  "create for events, with a daprd of its own",
+		steps: []step{apply(function(image("v1"), onEvents("Shared")))},
+	},
+	{
+		name:    "change from Jobs to a StatefulSet",
+		steps:   []step{apply(function(image("v1"), onQueue("Job", 0))), apply(function(image("v1"), onQueue("StatefulSet", 0)))},
+		scratch: []string{function(image("v1"), onQueue("StatefulSet", 0))},
+	},
+	{
+		name:    "change the image on KEDA's add-on",
+		steps:   []step{apply(function(image("v1"), onKEDA())), apply(function(image("v2"), onKEDA()))},
+		scratch: []string{function(image("v2"), onKEDA())},
+	},
+	{
+		name:    "mend a version for events that does not start",
+		steps:   []step{apply(function(image(kit.WordBroken), onQueue("Deployment", 0))), apply(function(image("v2"), onQueue("Deployment", 0)))},
+		scratch: []string{function(image("v2"), onQueue("Deployment", 0))},
+	},
+	{
+		name:    "change the scale of a function for events",
+		steps:   []step{apply(function(image("v1"), onQueue("Deployment", 0))), apply(function(image("v1"), onQueue("Deployment", 2)))},
+		scratch: []string{function(image("v1"), onQueue("Deployment", 2))},
+	},
+	{
+		name:    "move from Knative to KEDA's add-on",
+		steps:   []step{apply(function(image("v1"), serving("100m"))), apply(function(image("v1"), onKEDA()))},
+		scratch: []string{function(image("v1"), onKEDA())},
+	},
+	{
+		name:    "move from KEDA's add-on to events",
+		steps:   []step{apply(function(image("v1"), onKEDA())), apply(function(image("v1"), onEvents("Function")))},
+		scratch: []string{function(image("v1"), onEvents("Function"))},
+	},
+	{
+		name:    "move from events to Knative",
+		steps:   []step{apply(function(image("v1"), onEvents("Function"))), apply(function(image("v1"), serving("100m")))},
+		scratch: []string{function(image("v1"), serving("100m"))},
+	},
+	{
+		name:    "move daprd from the agent into the pods",
+		steps:   []step{apply(function(image("v1"), onEvents("Function"))), apply(function(image("v1"), onEvents("Sidecar")))},
+		scratch: []string{function(image("v1"), onEvents("Sidecar"))},
+	},
+	{
+		name:    "delete a function for events",
+		steps:   []step{apply(function(image("v1"), onEvents("Function"))), {do: deleting("Function", "hello"), until: empty}},
+		scratch: []string{},
+	},
+	{
 		name: "a Builder alone",
 		steps: []step{apply(`
 apiVersion: core.openfunction.io/v1beta2
@@ -189,6 +250,23 @@ func inline(file string) string {
 
 func serving(cpu string) string {
 	return "  serving:\n    triggers: {http: {port: 8080}}\n    template: {containers: [{name: function, resources: {requests: {cpu: " + cpu + "}}}]}\n"
+}
+
+// onKEDA serves through KEDA's HTTP add-on.
+func onKEDA() string { return "  serving:\n    triggers: {http: {port: 8080, engine: keda}}\n" }
+
+// probed says when a copy is ready, so that it need not run for a while to count.
+const probed = "    template: {containers: [{name: function, readinessProbe: {exec: {command: [ready]}}}]}\n"
+
+// onEvents serves events of a Dapr binding, with daprd where the mode says.
+func onEvents(mode string) string {
+	return "  serving:\n    triggers: {dapr: [{name: in}]}\n    scaleOptions: {maxReplicas: 3}\n    dapr: {mode: " + mode + "}\n" +
+		"    bindings: {in: {type: bindings.cron, version: v1, metadata: [{name: schedule, value: '@every 1s'}]}}\n" + probed
+}
+
+// onQueue serves events that the function fetches itself, with at least so many copies.
+func onQueue(workload string, least int) string {
+	return fmt.Sprintf("  serving:\n    workloadType: %s\n    scaleOptions: {minReplicas: %d, keda: {triggers: [{type: redis, metadata: {listName: a}}]}}\n", workload, least) + probed
 }
 
 func rebuilt(function string) string {
