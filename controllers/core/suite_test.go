@@ -83,6 +83,13 @@ var _ = JustAfterEach(func() {
 	}
 })
 
+// Nothing of a spec is left for the controllers to work on: what changes for the whole control plane would concern it.
+var _ = AfterEach(func(ctx SpecContext) {
+	for _, kind := range []client.Object{&corev1beta2.Function{}, &corev1beta2.Builder{}, &corev1beta2.Serving{}} {
+		Expect(cp.Client.DeleteAllOf(ctx, kind, client.InNamespace(w.Namespace))).To(Succeed())
+	}
+})
+
 // fakeLogs are the logs of pods, by namespace: the control plane of the kit has no kubelet.
 type fakeLogs struct {
 	mu   sync.Mutex
