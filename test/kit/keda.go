@@ -143,7 +143,7 @@ func replicas(workload *unstructured.Unstructured) int32 {
 	if !found {
 		return 1
 	}
-	return int32(n) //nolint:gosec // the API server has checked it
+	return int32(n)
 }
 
 // scale writes the replicas where KEDA does, so that whoever owns the workload sees them change.

@@ -92,5 +92,5 @@ func (m *MQTT) exchange(kind byte, body []byte, want byte) ([]byte, error) {
 }
 
 func mqttText(text string) []byte {
-	return append(binary.BigEndian.AppendUint16(nil, uint16(len(text))), text...) //nolint:gosec // names of a few letters
+	return append(binary.BigEndian.AppendUint16(nil, uint16(len(text))), text...)
 }
