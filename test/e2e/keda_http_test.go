@@ -144,7 +144,7 @@ var _ = Describe("a function on the KEDA HTTP add-on", Label("keda-http"), Order
 	It("moves to Knative and back", func(ctx SpecContext) {
 		load := startPodLoad(ctx, name, 20*time.Second)
 		apply(ctx, fn{name: name, image: "$TWO", serving: "triggers: {http: {engine: knative}}"}.manifest())
-		ready(ctx, name)
+		heals(ctx, name)
 		Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal("two"))
 		apply(ctx, webOf(name, "$WORKER"))
 		ready(ctx, name)

@@ -133,7 +133,7 @@ func (l ledger) pods(ctx context.Context) int {
 func (l ledger) has(ctx context.Context, sent []string) {
 	GinkgoHelper()
 	start := time.Now()
-	Eventually(ctx, func() []string { return missing(sent, l.ids(ctx)) }).WithTimeout(time.Minute).Should(BeEmpty(), "events that were sent and not worked on")
+	Eventually(ctx, func() []string { return missing(sent, l.ids(ctx)) }).Should(BeEmpty(), "events that were sent and not worked on")
 	AddReportEntry(l.key, fmt.Sprintf("%d events, %d worked on again, %d pods, done %.1f s after the last was sent",
 		len(sent), l.times(ctx)-len(sent), l.pods(ctx), time.Since(start).Seconds()))
 }
