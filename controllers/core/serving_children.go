@@ -16,6 +16,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -57,7 +58,7 @@ func engineChildren() []schema.GroupVersionKind {
 // letRest lets a version that has proved that it starts be scaled to zero. The proof is kept on the workload itself.
 func (r *ServingReconciler) letRest(ctx context.Context, v *servingVisit) error {
 	starter, ok := v.run.(core.Starter)
-	if !ok || v.input.Started != "" || !starter.HasStarted(v.live) {
+	if !ok || v.input.Started != "" || agentIsAway(v) || !starter.HasStarted(v.live) {
 		return nil
 	}
 	version, err := starter.Version(v.input)
@@ -65,7 +66,21 @@ func (r *ServingReconciler) letRest(ctx context.Context, v *servingVisit) error 
 		return err
 	}
 	v.input.Started = version
-	return r.applyChildren(ctx, v)
+	before := v.desired
+	if err := r.decide(v); err != nil {
+		return err
+	}
+	for i, child := range v.desired {
+		if apiequality.Semantic.DeepEqual(before[i], child) {
+			continue // it has just been applied, which the cache may not show yet
+		}
+		live, err := v.set.Apply(ctx, child)
+		if err != nil {
+			return explained(v.run, refused(err))
+		}
+		v.live.Objects[i] = live
+	}
+	return nil
 }
 
 // prune deletes the children that are not wanted any more, once those that are serve: those of another run, of another Dapr mode, of a component
@@ -255,6 +270,27 @@ func (r *ServingReconciler) front(ctx context.Context, v *servingVisit) error {
 		v.recheck = invocationDelay
 	}
 	return err
+}
+
+// notOwned is Knative's reason while somebody else has the name of the function.
+const notOwned = "NotOwned"
+
+// excuseName calls Knative's complaint that the name of the function is taken what it is while the name is ours, or has just been given up: on the
+// way.
+func (r *ServingReconciler) excuseName(ctx context.Context, v *servingVisit) error {
+	if _, takes := v.run.(core.NameTaker); !takes || v.health.Phase != core.Failed || v.health.Reason != notOwned {
+		return nil
+	}
+	service := &corev1.Service{}
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(v.serving), service)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading Service %s: %w", v.serving.Name, err)
+	}
+	if apierrors.IsNotFound(err) || apply.Owns(v.serving, service) {
+		v.health = core.Health{Phase: core.Starting, Reason: corev1beta2.StartingReason, Message: "Knative is taking over the name of the function"}
+		v.recheck = nameDelay
+	}
+	return nil
 }
 
 // applyNamed applies a Service unless an engine still has its name.

@@ -278,8 +278,11 @@ func (r *ServingReconciler) readPods(ctx context.Context, v *servingVisit) (err 
 
 // observe judges the live children. What is wrong with the function itself comes before what is wrong with its agent, and that before a scaler
 // that cannot ask the agent yet.
-func (r *ServingReconciler) observe(_ context.Context, v *servingVisit) error {
+func (r *ServingReconciler) observe(ctx context.Context, v *servingVisit) error {
 	v.health = v.run.Health(v.live)
+	if err := r.excuseName(ctx, v); err != nil {
+		return err
+	}
 	ofDapr, has := dapr.Health(v.live.Objects, v.proxies)
 	ownFault := v.health.Phase == core.Failed && v.health.Reason != corev1beta2.ScalerFailedReason
 	if has && ofDapr.Phase != core.Running && !ownFault {
