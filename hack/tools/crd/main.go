@@ -91,12 +91,15 @@ func generate(root, out string, patterns []string) error {
 	return nil
 }
 
-// ownErrors returns the errors in the packages asked for, without those in what they import.
+// ownErrors returns the errors in the packages asked for, without those in what they import. The parser loads only what types need, so a
+// name that only a function uses is unknown to it; that is left to the compiler.
 func ownErrors(roots []*loader.Package) error {
 	var errs []error
 	for _, pkg := range roots {
 		for _, err := range pkg.Errors {
-			errs = append(errs, err)
+			if err.Kind != packages.TypeError {
+				errs = append(errs, err)
+			}
 		}
 	}
 	return errors.Join(errs...)
