@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dapr/dapr/pkg/apis/common"
 	daprv1alpha1 "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -100,7 +101,9 @@ func (e *onEngines) served(ctx context.Context, v variant, copies int32) (*corev
 	}
 	if v.dapr != nil {
 		serving.Dapr = v.dapr
-		serving.Pubsub = map[string]*daprv1alpha1.ComponentSpec{"memory": {Type: "pubsub.in-memory", Version: "v1"}}
+		serving.Pubsub = map[string]*daprv1alpha1.ComponentSpec{
+			"memory": {Type: "pubsub.in-memory", Version: "v1", Metadata: []common.NameValuePair{}}, // the schema wants the list
+		}
 		serving.Outputs = []corev1beta2.Output{{Dapr: &corev1beta2.DaprOutput{Name: "memory", Topic: "news"}}}
 	}
 	f := &corev1beta2.Function{
@@ -131,7 +134,7 @@ func (e *onEngines) remove(ctx context.Context, f *corev1beta2.Function) {
 }
 
 // rounds is how often a start is measured; the median is what counts.
-const rounds = 15
+const rounds = 11
 
 // starts measures the time from the appearance of a new pod to the first answer of its function, in turns, so that whatever else the machine
 // does touches all alike.
@@ -253,7 +256,7 @@ func (e *onEngines) memory(ctx context.Context) error {
 }
 
 // settleTime is how long a program runs before its memory is read: the kubelet looks every ten seconds.
-const settleTime = 25 * time.Second
+const settleTime = 15 * time.Second
 
 // cost waits until the copies run and returns the pods of the function, those of its agent or daprd included, and what they hold in memory.
 func (e *onEngines) cost(ctx context.Context, f *corev1beta2.Function, copies int) (pods int, bytes float64, err error) {
