@@ -19,6 +19,8 @@ type Images struct {
 	Core string `json:"core"`
 	// Agent runs cmd/agent between Dapr and a function.
 	Agent string `json:"agent"`
+	// Webhook runs cmd/webhook.
+	Webhook string `json:"webhook"`
 	// Fetcher runs cmd/fetcher inside builds.
 	Fetcher string `json:"fetcher"`
 	// Builder is the buildpacks builder for Go.
@@ -76,9 +78,16 @@ patches:
 {{- if .Cluster.GoProxyCluster}}
           - --build-goproxy={{.Cluster.GoProxyCluster}}
 {{- end}}
+  - target:
+      kind: Deployment
+      name: openfunction-webhook
+    patch: |
+      - op: replace
+        path: /spec/template/spec/containers/0/image
+        value: {{.Images.Webhook}}
 `))
 
-// Install applies config/default with the images and waits until the controllers run.
+// Install applies config/default with the images and waits until the controllers and the webhook run.
 func Install(ctx context.Context, root string, c Cluster, images Images, out io.Writer) error {
 	// kubectl kustomize wants a relative path to its resources, so the overlay lives in the checkout.
 	bin := filepath.Join(root, "bin")
@@ -103,8 +112,10 @@ func Install(ctx context.Context, root string, c Cluster, images Images, out io.
 	if err := kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=openfunction-install", "-k", dir); err != nil {
 		return fmt.Errorf("applying config/default: %w", err)
 	}
-	if err := kubectl("-n", "openfunction", "rollout", "status", "deployment/openfunction-core", "--timeout=180s"); err != nil {
-		return fmt.Errorf("waiting for the controllers: %w", err)
+	for _, deployment := range []string{"openfunction-core", "openfunction-webhook"} {
+		if err := kubectl("-n", "openfunction", "rollout", "status", "deployment/"+deployment, "--timeout=180s"); err != nil {
+			return fmt.Errorf("waiting for %s: %w", deployment, err)
+		}
 	}
 	return nil
 }

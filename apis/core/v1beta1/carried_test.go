@@ -181,6 +181,8 @@ func TestAnyTextIsSurvived(t *testing.T) {
 		`{"version":"v1beta2","changes":[{"path":"/spec/serving/triggers/dapr","now":{"entries":[],"order":{}}}]}`,
 		`{"version":"v1beta2","of":"` + strconv.Itoa(7) + `","text":"x"}`,
 		`{"version":"v1beta1","leftOut":true}`,
+		`{"version":"v1beta2","changes":[{"path":"/spec/serving/scaleOptions","now":{"keda":{"scaledObject":{"advanced":{"horizontalPodAutoscalerConfig":{"behavior":{"scaleUp":{"tolerance":"1e-999999999"}}}}}}}}]}`,
+		`{"version":"v1beta2","changes":[{"path":"/spec/serving/scaleOptions","now":{"keda":{"scaledObject":{"advanced":{"horizontalPodAutoscalerConfig":{"behavior":{"scaleUp":{"tolerance":1e-999999999}}}}}}}}]}`,
 		"gzip:H4sI", "[]", "null", "\x00",
 	} {
 		convertFrom(t, view, stored)

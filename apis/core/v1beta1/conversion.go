@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -163,9 +164,9 @@ type (
 
 var (
 	functionSide = spoke[FunctionSpec, corev1beta2.FunctionSpec]{
-		Version: GroupVersion.Version, Translate: functionToHub, Lists: servingLists("spec", "serving")}
+		Version: GroupVersion.Version, Translate: functionToHub, Refuses: isEndless, Lists: servingLists("spec", "serving")}
 	functionHub = hub[corev1beta2.FunctionSpec, FunctionSpec]{
-		Version: corev1beta2.GroupVersion.Version, Translate: functionFromHub,
+		Version: corev1beta2.GroupVersion.Version, Translate: functionFromHub, Refuses: isEndless,
 		Lists: append(hubServingLists("spec", "serving"), hubBuildLists("spec", "build")...)}
 
 	builderSide = spoke[BuilderSpec, corev1beta2.BuilderSpec]{Version: GroupVersion.Version, Translate: builderToHub}
@@ -173,10 +174,18 @@ var (
 		Version: corev1beta2.GroupVersion.Version, Translate: builderFromHub, Lists: hubBuildLists("spec")}
 
 	servingSide = spoke[ServingSpec, corev1beta2.ServingSpec]{
-		Version: GroupVersion.Version, Translate: servingToHub, Lists: servingLists("spec")}
+		Version: GroupVersion.Version, Translate: servingToHub, Refuses: isEndless, Lists: servingLists("spec")}
 	servingHub = hub[corev1beta2.ServingSpec, ServingSpec]{
-		Version: corev1beta2.GroupVersion.Version, Translate: servingFromHub, Lists: hubServingLists("spec")}
+		Version: corev1beta2.GroupVersion.Version, Translate: servingFromHub, Refuses: isEndless, Lists: hubServingLists("spec")}
 )
+
+// isEndless finds resource quantities whose exponent takes for ever to compute. The schema keeps them out of objects, but anybody can write
+// an annotation. Apart from the pod template, which is not carried, only KEDA's options have one.
+func isEndless(name string, value any) bool {
+	return name == "tolerance" && endless.MatchString(fmt.Sprint(value))
+}
+
+var endless = regexp.MustCompile(`[eE][+-]?[0-9]{3,}`)
 
 // convert carries an object over to the other side.
 func convert[A, B any](meta metav1.ObjectMeta, spec A, here carry.Side[part[A], part[B]], there carry.Side[part[B], part[A]]) (metav1.ObjectMeta, *B, error) {

@@ -6,9 +6,6 @@
 // It owns the established shape of the spec. What is the same in both versions (status, a git repository, a route) is v1beta2's own type.
 // Nothing is lost on the way: what one version cannot hold travels in one annotation (ConversionAnnotation). Fields are never added here.
 //
-// The marker skip keeps the version out of the definitions until its webhook is installed.
-//
-// +kubebuilder:skip
 // +kubebuilder:object:generate=true
 // +groupName=core.openfunction.io
 package v1beta1

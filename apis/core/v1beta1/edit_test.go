@@ -23,7 +23,7 @@ func TestAnEditWinsOverWhatIsCarried(t *testing.T) {
 			t.Parallel()
 			fillers := newFillers(t)
 			random := rand.New(rand.NewSource(seed(t)))
-			for n := range objects / 5 {
+			for n := range objects / 10 {
 				stored, other := kind.hub(), kind.spoke()
 				fill(t, fillers[n%len(fillers)], stored)
 				fill(t, fillers[n%len(fillers)], other)
@@ -51,7 +51,7 @@ func TestAnEditElsewhereLosesNothing(t *testing.T) {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			fillers := newFillers(t)
-			for n := range objects / 5 {
+			for n := range objects / 10 {
 				stored := kind.hub()
 				fill(t, fillers[n%len(fillers)], stored)
 				view, result := kind.spoke(), kind.hub()

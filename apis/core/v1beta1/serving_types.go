@@ -76,7 +76,8 @@ type ServingImpl struct {
 	// +kubebuilder:validation:MaxProperties=64
 	States map[string]*daprv1alpha1.ComponentSpec `json:"states,omitempty"`
 
-	// triggers are the KEDA triggers that scale the function, at most 32. Without one nothing is scaled by KEDA.
+	// triggers are the KEDA triggers that scale the function, at most 32. Without one nothing is scaled by KEDA. Their targetKind
+	// is accepted as before and not acted on.
 	// Example: [{type: kafka, metadata: {bootstrapServers: "kafka:9092", topic: logs, lagThreshold: "20"}}]
 	// +optional
 	// +listType=atomic
@@ -158,7 +159,7 @@ type Trigger struct {
 
 // ScaleOptions say how many copies of a function run, and by what measure.
 //
-// +kubebuilder:validation:XValidation:rule=`(has(self.minReplicas) ? self.minReplicas : 0) <= (has(self.maxReplicas) ? self.maxReplicas : 10)`,message=`minReplicas must not be greater than maxReplicas (10 when left out); lower minReplicas or raise maxReplicas`,fieldPath=`.minReplicas`
+// +kubebuilder:validation:XValidation:rule=`(has(self.keda) && has(self.keda.scaledObject) && has(self.keda.scaledObject.minReplicaCount) ? 0 : (has(self.minReplicas) ? self.minReplicas : 0)) <= (has(self.keda) && has(self.keda.scaledObject) && has(self.keda.scaledObject.maxReplicaCount) ? self.keda.scaledObject.maxReplicaCount : (has(self.keda) && has(self.keda.scaledJob) && has(self.keda.scaledJob.maxReplicaCount) ? self.keda.scaledJob.maxReplicaCount : (has(self.maxReplicas) ? self.maxReplicas : 10)))`,message=`minReplicas must not be greater than maxReplicas (10 when left out), nor than keda's maxReplicaCount; lower minReplicas or raise the other`,fieldPath=`.minReplicas`
 type ScaleOptions struct {
 	// minReplicas is the least number of copies, 0 to 100000, default 0: the function stops when nobody calls it. It must
 	// not be greater than maxReplicas.

@@ -179,10 +179,12 @@ var _ = Describe("The definitions", func() {
 			data, err := yaml.Marshal(o.Object)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(yaml.Unmarshal(data, crd)).To(Succeed())
-			top := crd.Spec.Versions[0].Schema.OpenAPIV3Schema
-			Expect(top.Description).NotTo(BeEmpty())
-			Expect(unexplained(top.Properties["spec"], "spec")).To(BeEmpty())
-			Expect(unexplained(top.Properties["status"], "status")).To(BeEmpty())
+			for _, version := range crd.Spec.Versions {
+				top := version.Schema.OpenAPIV3Schema
+				Expect(top.Description).NotTo(BeEmpty())
+				Expect(unexplained(top.Properties["spec"], "spec")).To(BeEmpty(), version.Name)
+				Expect(unexplained(top.Properties["status"], "status")).To(BeEmpty(), version.Name)
+			}
 		}
 	})
 })

@@ -2,7 +2,10 @@
 
 package carry
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // MaxText is the longest text that is carried. The API server allows an object 256 KiB of annotations, and users have some of their own.
 const MaxText = 192 << 10
@@ -22,6 +25,8 @@ type Side[T, Other any] struct {
 	Translate func(*T) *Other
 	// Lists are the lists whose entries are carried one by one.
 	Lists []List
+	// Refuses tells of a value by its name that it may not be put back into this version, because it cannot be read safely.
+	Refuses func(name string, value any) bool
 }
 
 // Convert translates an object, given with the text beside it, and puts back what the text carries. It returns the result and the text to go
@@ -38,6 +43,7 @@ func Convert[A, B any](from *A, text *string, here Side[A, B], there Side[B, A])
 	if ours && carried.LeftOut {
 		err = ErrLeftOut
 	}
+	carried.Changes = slices.DeleteFunc(carried.Changes, func(c change) bool { return c.holds(there.Refuses) })
 	if len(carried.Changes) > 0 {
 		restored, err := restore(result, carried.Changes, carried.Of != digest(source), here, there)
 		if err != nil {

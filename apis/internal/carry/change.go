@@ -120,6 +120,25 @@ func (c change) empty() []change {
 	return []change{{Path: c.Path, Now: valueOf(map[string]any{})}}
 }
 
+// holds tells whether the change has a value that is refused.
+func (c change) holds(refused func(name string, value any) bool) bool {
+	return refused != nil && holds(unescape(c.Path[strings.LastIndex(c.Path, "/")+1:]), c.Now.tree, refused)
+}
+
+func holds(name string, tree any, refused func(name string, value any) bool) bool {
+	switch tree := tree.(type) {
+	case map[string]any:
+		for key, child := range tree {
+			if holds(key, child, refused) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(tree, func(child any) bool { return holds(name, child, refused) })
+	}
+	return refused(name, tree)
+}
+
 var (
 	escaper   = strings.NewReplacer("~", "~0", "/", "~1")
 	unescaper = strings.NewReplacer("~1", "/", "~0", "~")

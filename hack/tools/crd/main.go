@@ -4,8 +4,11 @@
 //
 // It uses controller-gen's parser, and differs from the controller-gen command in two ways. Descriptions below fields
 // of other projects' types (a pod template, HTTPRoute rules, ...) are dropped, because with them a definition does not
-// fit into the annotation that a plain "kubectl apply" keeps. And markers it cannot understand are only an error in our
-// own packages: gateway-api has some that its own generator overlooks.
+// fit into the annotation that a plain "kubectl apply" keeps; in a deprecated version most of what stands below them is
+// dropped too. And markers it cannot understand are only an error in our own packages: gateway-api has some that its own
+// generator overlooks.
+//
+// A definition with several versions is converted by the webhook of cmd/webhook.
 //
 // Usage: crd -root <module root> -out <folder> <package>...
 package main
@@ -44,6 +47,24 @@ var foreign = []string{
 	"keda.triggers", "bindings", "pubsub", "states.spec", "shipwright.params", "status.conditions", "route.conditions",
 	"route.paths",
 	"imageCredentials", "builderCredentials", "srcRepo.credentials",
+}
+
+// foreignLists are such fields where they are lists; in another version a field of ours has the name.
+var foreignLists = []string{"spec.triggers", "serving.triggers"}
+
+// opaque are the foreign fields of which a deprecated version keeps only what the API server has to look into. The
+// conversion reads them as their Go types, and what an engine does not like it refuses.
+var opaque = []string{"template", "route.rules"}
+
+// webhook is where objects are converted.
+var webhook = apiextensionsv1.CustomResourceConversion{
+	Strategy: apiextensionsv1.WebhookConverter,
+	Webhook: &apiextensionsv1.WebhookConversion{
+		ClientConfig: &apiextensionsv1.WebhookClientConfig{Service: &apiextensionsv1.ServiceReference{
+			Namespace: "openfunction", Name: "openfunction-webhook", Path: ptr.To("/convert"), Port: ptr.To[int32](443),
+		}},
+		ConversionReviewVersions: []string{"v1"},
+	},
 }
 
 func main() {
@@ -107,6 +128,12 @@ func ownErrors(roots []*loader.Package) error {
 
 func write(dir string, definition apiextensionsv1.CustomResourceDefinition) error {
 	crd.FixTopLevelMetadata(definition)
+	if len(definition.Spec.Versions) > 1 {
+		definition.Spec.Conversion = &webhook
+	}
+	slices.SortStableFunc(definition.Spec.Versions, func(a, b apiextensionsv1.CustomResourceDefinitionVersion) int {
+		return cmp.Compare(rank(a), rank(b))
+	})
 	for i := range definition.Spec.Versions {
 		top := definition.Spec.Versions[i].Schema.OpenAPIV3Schema
 		for _, known := range []string{"apiVersion", "kind", "metadata"} {
@@ -119,6 +146,9 @@ func write(dir string, definition apiextensionsv1.CustomResourceDefinition) erro
 		metadata.Properties = map[string]apiextensionsv1.JSONSchemaProps{"name": {Type: "string"}}
 		top.Properties["metadata"] = metadata
 		trim(top, "")
+		if definition.Spec.Versions[i].Deprecated {
+			conceal(top, "")
+		}
 		bound(top)
 	}
 	data, err := json.Marshal(definition)
@@ -171,7 +201,7 @@ func unwrap(text string) string {
 // trim unwraps descriptions and drops those below foreign fields. Items and values of lists and maps have the path of their field.
 func trim(node *apiextensionsv1.JSONSchemaProps, path string) {
 	node.Description = unwrap(node.Description)
-	if slices.ContainsFunc(foreign, func(end string) bool { return strings.HasSuffix(path, "."+end) }) {
+	if endsWith(path, foreign) || node.Type == "array" && endsWith(path, foreignLists) {
 		text := node.Description
 		silence(node)
 		node.Description = text
@@ -187,6 +217,62 @@ func trim(node *apiextensionsv1.JSONSchemaProps, path string) {
 	})
 }
 
+func endsWith(path string, ends []string) bool {
+	return slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(path, "."+end) })
+}
+
+// rank puts the version that is stored first.
+func rank(v apiextensionsv1.CustomResourceDefinitionVersion) int {
+	if v.Storage {
+		return 0
+	}
+	return 1
+}
+
+// conceal makes the opaque fields opaque.
+func conceal(node *apiextensionsv1.JSONSchemaProps, path string) {
+	if endsWith(path, opaque) {
+		hide(node)
+		return
+	}
+	each(node, func(child *apiextensionsv1.JSONSchemaProps, name string) {
+		if name != "" {
+			name = path + "." + name
+		} else {
+			name = path
+		}
+		conceal(child, name)
+	})
+}
+
+// hide drops what is known of objects, except on the way to resource quantities: whoever reads one has to be kept from those that cannot be
+// computed.
+func hide(node *apiextensionsv1.JSONSchemaProps) {
+	switch {
+	case holdsQuantity(node):
+		each(node, func(child *apiextensionsv1.JSONSchemaProps, _ string) { hide(child) })
+	case node.Type == "object":
+		*node = apiextensionsv1.JSONSchemaProps{
+			Type: "object", Description: node.Description, Nullable: node.Nullable, XPreserveUnknownFields: ptr.To(true),
+		}
+	case node.Type == "array" && node.Items != nil && node.Items.Schema != nil:
+		hide(node.Items.Schema)
+		*node = apiextensionsv1.JSONSchemaProps{
+			Type: "array", Description: node.Description, Nullable: node.Nullable, MaxItems: node.MaxItems, XListType: ptr.To("atomic"), Items: node.Items,
+		}
+	}
+}
+
+// isQuantity tells whether the node is a resource quantity.
+func isQuantity(node *apiextensionsv1.JSONSchemaProps) bool { return node.XIntOrString && node.Pattern != "" }
+
+// holdsQuantity tells whether there is a resource quantity below the node.
+func holdsQuantity(node *apiextensionsv1.JSONSchemaProps) bool {
+	found := isQuantity(node)
+	each(node, func(child *apiextensionsv1.JSONSchemaProps, _ string) { found = found || holdsQuantity(child) })
+	return found
+}
+
 func silence(node *apiextensionsv1.JSONSchemaProps) {
 	node.Description = ""
 	each(node, func(child *apiextensionsv1.JSONSchemaProps, _ string) { silence(child) })
@@ -199,7 +285,7 @@ const quantity = `^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTP
 // with one would keep the controllers from reading all the others.
 func bound(node *apiextensionsv1.JSONSchemaProps) {
 	switch {
-	case node.XIntOrString && node.Pattern != "":
+	case isQuantity(node):
 		node.Pattern = quantity
 		node.MaxLength = ptr.To[int64](64)
 	case node.XIntOrString:

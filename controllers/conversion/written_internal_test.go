@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conversion
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+)
+
+func TestAsWritten(t *testing.T) {
+	for _, c := range []struct{ name, because, object, version, want string }{
+		{
+			"Components", "a component does not gain the fields its type writes",
+			`{"apiVersion":"core.openfunction.io/v1beta2","kind":"Serving","metadata":{"name":"a"},"spec":{"bindings":{"a":{"metadata":[{"name":"x","value":1.10}],"type":"t","version":"v"},"b":{"ignoreErrors":false,"metadata":[],"type":"t","version":"v"}},"image":"i","workloadType":"Deployment"}}`,
+			"core.openfunction.io/v1beta1",
+			`{"apiVersion":"core.openfunction.io/v1beta1","kind":"Serving","metadata":{"name":"a"},"spec":{"bindings":{"a":{"metadata":[{"name":"x","value":1.10}],"type":"t","version":"v"},"b":{"ignoreErrors":false,"metadata":[],"type":"t","version":"v"}},"image":"i","runtime":"async"}}`,
+		}, {
+			"StatesAndDurations", "it does not matter that a part moved, nor how a duration is written",
+			`{"apiVersion":"core.openfunction.io/v1beta1","kind":"Serving","metadata":{"name":"a"},"spec":{"image":"i","runtime":"knative","states":{"s":{"metadata":[],"type":"t","version":"v"}},"template":{"containers":[{"name":"f","resources":{"limits":{"cpu":0.1}}}]},"timeout":"90s"}}`,
+			"core.openfunction.io/v1beta2",
+			`{"apiVersion":"core.openfunction.io/v1beta2","kind":"Serving","metadata":{"name":"a"},"spec":{"image":"i","states":{"s":{"spec":{"metadata":[],"type":"t","version":"v"}}},"template":{"containers":[{"name":"f","resources":{"limits":{"cpu":0.1}}}]},"timeout":"90s","triggers":{"http":{}}}}`,
+		}, {
+			"Status", "a status that was written stays, and is not invented",
+			`{"apiVersion":"core.openfunction.io/v1beta1","kind":"Serving","metadata":{"name":"a"},"spec":{"image":"i","runtime":"knative"},"status":{}}`,
+			"core.openfunction.io/v1beta2",
+			`{"apiVersion":"core.openfunction.io/v1beta2","kind":"Serving","metadata":{"name":"a"},"spec":{"image":"i","triggers":{"http":{}}},"status":{}}`,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := handler{NewScheme()}.convert([]byte(c.object), c.version)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != c.want {
+				t.Errorf("%s:\n got %s\nwant %s", c.because, got, c.want)
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeConverted(t *testing.T) {
+	for _, object := range []string{
+		"", "[]", `{"kind":"Function"}`, `{"apiVersion":"core.openfunction.io/v1beta1","kind":"Gateway"}`,
+		`{"apiVersion":"core.openfunction.io/v1beta2","kind":"Function"}`,
+		`{"apiVersion":"core.openfunction.io/v1beta1","kind":"Function","spec":{"image":7}}`,
+	} {
+		if got, err := (handler{NewScheme()}).convert([]byte(object), "core.openfunction.io/v1beta2"); err == nil {
+			t.Errorf("%s became %s", object, got)
+		}
+	}
+	if got, err := (handler{runtime.NewScheme()}).convert([]byte(`{"apiVersion":"v1","kind":"Pod"}`), "v1"); err == nil {
+		t.Errorf("a Pod became %s", got)
+	}
+}
+
+// Whatever people wrote comes back in the words they wrote it in, apart from empty things, which say nothing.
+func TestManifestsComeBackWordByWord(t *testing.T) {
+	convert := handler{NewScheme()}.convert
+	for _, pattern := range []string{"../../apis/core/v1beta1/testdata/*.yaml", "../../apis/core/v1beta2/testdata/*.yaml", "../../config/samples/*.yaml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatal(pattern, err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for document := range bytes.SplitSeq(data, []byte("\n---\n")) {
+				written, err := yaml.YAMLToJSON(document)
+				if err != nil {
+					t.Fatal(file, err)
+				}
+				version, other := "core.openfunction.io/v1beta1", "core.openfunction.io/v1beta2"
+				if bytes.Contains(written, []byte(other)) {
+					version, other = other, version
+				} else if !bytes.Contains(written, []byte(version)) {
+					continue // a Secret
+				}
+				there, err := convert(written, other)
+				if err != nil {
+					t.Fatal(file, err)
+				}
+				back, err := convert(there, version)
+				if err != nil {
+					t.Fatal(file, err)
+				}
+				if string(back) != string(written) {
+					t.Errorf("%s:\n got %s\nwant %s", file, back, written)
+				}
+			}
+		}
+	}
+}
+
+// A list in the other version is converted as a whole, within the time the API server gives.
+func BenchmarkConvert(b *testing.B) {
+	data, err := os.ReadFile("../../apis/core/v1beta1/testdata/seed-logs-async-handler.yaml")
+	if err != nil {
+		b.Fatal(err)
+	}
+	written, err := yaml.YAMLToJSON(bytes.Split(data, []byte("\n---\n"))[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := handler{NewScheme()}
+	for b.Loop() {
+		if _, err := h.convert(written, "core.openfunction.io/v1beta2"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
