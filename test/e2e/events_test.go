@@ -70,7 +70,7 @@ func (s source) manifest() string {
 	if mode == "" {
 		mode = "Function"
 	}
-	return fn{name: s.name, params: map[string]string{"DELAY": "150ms"}, serving: fmt.Sprintf(`
+	return fn{name: s.name, params: map[string]string{"DELAY": "100ms"}, serving: fmt.Sprintf(`
 dapr: {mode: %s}
 triggers: {dapr: [{%s}]}
 %s
@@ -79,24 +79,34 @@ triggers: {dapr: [{%s}]}
 %s`, mode, trigger, block, indent(kind, 4), triggers(s.scale))}.manifest()
 }
 
-// growsFromZero sends n events to a function at zero, one and then the others, and wants more than one copy to work on them.
-func (s source) growsFromZero(ctx context.Context, n int) {
-	GinkgoHelper()
-	s.comesFromZero(ctx, n)
-	Expect(ledgerOf(s.name).pods(ctx)).To(BeNumerically(">", 1), "copies that worked")
-}
-
-func (s source) comesFromZero(ctx context.Context, n int) {
+// comesFromZero sends one event to a function at zero.
+func (s source) comesFromZero(ctx context.Context) (sent []string) {
 	GinkgoHelper()
 	ready(ctx, s.name)
 	Eventually(ctx, func() int { return pods(ctx, s.name) }).Should(BeZero())
-	sent := batch(s.name, n)
+	sent = batch(s.name, 1)
 	start := time.Now()
-	s.send(ctx, sent[0])
+	s.send(ctx, sent...)
 	Eventually(ctx, ledgerOf(s.name).count).Should(Equal(1))
 	AddReportEntry("from zero", fmt.Sprintf("%.1f s", time.Since(start).Seconds()))
-	s.send(ctx, sent[1:]...)
+	return sent
+}
+
+// grows sends more events than one copy can work on until another one has helped, and then waits for all.
+func (s source) grows(ctx context.Context, sent []string) {
+	GinkgoHelper()
+	const atOnce, least, most = 15, 100, 1500
+	all := batch(s.name, most)
+	pace := time.NewTicker(time.Second)
+	defer pace.Stop()
+	for len(sent) < most && (len(sent) < least || ledgerOf(s.name).pods(ctx) < 2) {
+		next := all[len(sent):min(len(sent)+atOnce, most)]
+		s.send(ctx, next...)
+		sent = append(sent, next...)
+		<-pace.C
+	}
 	ledgerOf(s.name).has(ctx, sent)
+	Expect(ledgerOf(s.name).pods(ctx)).To(BeNumerically(">", 1), "copies that worked")
 	Expect(ledgerOf(s.name).refused(ctx)).To(BeZero())
 }
 
@@ -222,11 +232,7 @@ metadata:
 
 	DescribeTable("bring a function from zero to several copies and are all worked on",
 		func(ctx SpecContext, name string) {
-			n := 200
-			if name == "rabbitmq-binding" {
-				n = 100 // Dapr brings its events one at a time
-			}
-			sources[name].growsFromZero(ctx, n)
+			sources[name].grows(ctx, sources[name].comesFromZero(ctx))
 		},
 		Entry("from a topic of Redis", "redis"),
 		Entry("from a subject of NATS JetStream", "jetstream"),
@@ -268,13 +274,15 @@ var _ = Describe("events in the other Dapr modes, where only what KEDA sees in t
 	})
 
 	It("bring one in mode Sidecar from zero to several copies and back", func(ctx SpecContext) {
-		sidecar.growsFromZero(ctx, 200)
+		sidecar.grows(ctx, sidecar.comesFromZero(ctx))
 		Eventually(ctx, func() int { return pods(ctx, "sidecar") }).Should(BeZero())
 	})
 
 	// A daprd speaks gRPC with one copy over one connection, so that one copy works for each daprd.
 	It("bring one in mode Shared from zero and back", func(ctx SpecContext) {
-		shared.comesFromZero(ctx, 100)
+		sent := append(shared.comesFromZero(ctx), batch("more", 100)...)
+		shared.send(ctx, sent[1:]...)
+		ledgerOf("shared").has(ctx, sent)
 		Eventually(ctx, func() int { return pods(ctx, "shared") }).Should(BeZero())
 	})
 })
