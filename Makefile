@@ -37,7 +37,7 @@ test: ## unit, golden and control plane tests under the race detector
 
 .PHONY: e2e
 e2e: ## Ginkgo suite on the local cluster, or the one KUBECONFIG names
-	go test ./test/e2e -v -count=1 -timeout=80m
+	go run github.com/onsi/ginkgo/v2/ginkgo --procs=3 --timeout=80m -v ./test/e2e
 
 .PHONY: perf
 perf: ## print the performance figures, one `name value unit` a line
