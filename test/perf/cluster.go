@@ -72,7 +72,7 @@ func measureCluster(ctx context.Context, s settings) error {
 		}
 	}
 	if s.engines {
-		return measureEngines(ctx, root, o)
+		return measureEngines(ctx, root, s.only, o)
 	}
 	return nil
 }

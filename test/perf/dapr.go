@@ -50,7 +50,7 @@ func variants(modes ...corev1beta2.DaprMode) []variant {
 	return all
 }
 
-func measureEngines(ctx context.Context, root string, o *onCluster) error {
+func measureEngines(ctx context.Context, root, only string, o *onCluster) error {
 	config, err := o.cluster.Config()
 	if err != nil {
 		return err
@@ -63,8 +63,14 @@ func measureEngines(ctx context.Context, root string, o *onCluster) error {
 	if e.image, err = pushWorker(ctx, root); err != nil {
 		return err
 	}
-	for _, measure := range []func(context.Context) error{e.starts, e.memory, e.fromZero} {
-		if err := measure(ctx); err != nil {
+	for _, measure := range []struct {
+		name string
+		run  func(context.Context) error
+	}{{"starts", e.starts}, {"memory", e.memory}, {"zero", e.fromZero}} {
+		if only != "" && only != measure.name {
+			continue
+		}
+		if err := measure.run(ctx); err != nil {
 			return err
 		}
 	}

@@ -24,6 +24,7 @@ type settings struct {
 	builds    bool
 	engines   bool
 	install   bool
+	only      string
 }
 
 func main() {
@@ -34,6 +35,7 @@ func main() {
 	flag.BoolVar(&s.cluster, "cluster", true, "take the figures on a cluster too: the one KUBECONFIG names, else the local one")
 	flag.BoolVar(&s.builds, "builds", true, "of these, take those of builds and of Knative")
 	flag.BoolVar(&s.engines, "engines", true, "of these, take those of KEDA, its HTTP add-on and Dapr")
+	flag.StringVar(&s.only, "only", "", "of the figures of the engines, take one kind: starts, memory or zero")
 	flag.BoolVar(&s.install, "install", true, "install this checkout first; without it only the figures of the engines are taken, of what is installed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -101,6 +101,7 @@ func (e *onEngines) byHand(ctx context.Context) ([]client.Object, error) {
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{
 				Name: "function", Image: e.image, Ports: []corev1.ContainerPort{{ContainerPort: 8080}},
+				Env: []corev1.EnvVar{{Name: "FUNC_CONTEXT", Value: `{"name":"hand","version":"latest","runtime":"Knative","port":"8080"}`}},
 			}}}},
 		}},
 		&corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{

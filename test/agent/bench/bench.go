@@ -27,6 +27,7 @@ type Options struct {
 	Rate     int    // events a second
 	Protocol string // grpc or http
 	Root     string // of the module
+	Daprd    string // the program; a stand-in calls the applications when empty
 }
 
 // Figure is one line: name, value, unit.
@@ -83,6 +84,9 @@ func Measure(ctx context.Context, o Options) ([]Figure, error) {
 		}
 	}
 	prefix := "agent_" + o.Protocol + "_"
+	if o.Daprd != "" {
+		prefix = "agent_daprd_" + o.Protocol + "_"
+	}
 	return []Figure{
 		{prefix + "direct_p50", median(p50[0]), "ms"}, {prefix + "through_p50", median(p50[1]), "ms"},
 		{prefix + "added_p50", medianOf(p50, func(direct, through float64) float64 { return through - direct }), "ms"},
@@ -127,16 +131,22 @@ func start(ctx context.Context, o Options, dir string) (direct, through standin.
 			return nil, nil, err
 		}
 	}
-	if direct, err = standin.Dial(o.Protocol, function, token); err != nil {
+	dial := func(address string) (standin.App, error) { return standin.Dial(o.Protocol, address, token) }
+	if o.Daprd != "" {
+		dial = func(address string) (standin.App, error) { return behindDaprd(ctx, o.Daprd, o.Protocol, address) }
+	}
+	if direct, err = dial(function); err != nil {
 		return nil, nil, err
 	}
-	through, err = standin.Dial(o.Protocol, app, token)
-	return direct, through, errors.Join(err, answering(ctx, direct), answering(ctx, through))
+	if through, err = dial(app); err != nil {
+		return nil, nil, err
+	}
+	return direct, through, errors.Join(answering(ctx, direct), answering(ctx, through))
 }
 
 func answering(ctx context.Context, app standin.App) error {
 	var err error
-	for range 100 {
+	for range 400 {
 		if err = app.Deliver(ctx, 0, []byte("hello ")); err == nil {
 			return nil
 		}
