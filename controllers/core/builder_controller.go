@@ -25,6 +25,7 @@ import (
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/core/builder/tekton"
 	"github.com/openfunction/openfunction/pkg/problem"
+	"github.com/openfunction/openfunction/pkg/provider"
 	"github.com/openfunction/openfunction/pkg/status"
 )
 
@@ -59,7 +60,10 @@ type BuilderReconciler struct {
 	// Settings are the operator's.
 	Settings core.BuildSettings
 
-	providers *providers
+	// Kinds are the kinds of engines that the manager watches.
+	Kinds *provider.Kinds
+
+	providers *provider.Watches
 }
 
 // builderVisit is the state of one call.
@@ -74,13 +78,13 @@ func (r *BuilderReconciler) setup(mgr ctrl.Manager, options Options) error {
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("builder").
 		For(&corev1beta2.Builder{}).
-		WatchesMetadata(crdMetadata(), enqueueAll(r, tekton.Run{}.Needs(), &corev1beta2.BuilderList{})).
+		WatchesMetadata(provider.Definition(), provider.EnqueueAll(r, tekton.Run{}.Needs().Kinds, &corev1beta2.BuilderList{})).
 		WithOptions(controllerOptions(options)).
 		Build(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
 		return fmt.Errorf("setting up the Builder controller: %w", err)
 	}
-	r.providers = newProviders(mgr, c, &corev1beta2.Builder{})
+	r.providers = r.Kinds.For(c, &corev1beta2.Builder{}, nil)
 	return nil
 }
 
@@ -112,7 +116,7 @@ func (r *BuilderReconciler) Reconcile(ctx context.Context, b *corev1beta2.Builde
 
 // checkProvider lets a cancelled Builder end without the engine that would have built it.
 func (r *BuilderReconciler) checkProvider(ctx context.Context, v *builderVisit) error {
-	err := r.providers.require(ctx, tekton.Run{}.Needs())
+	err := r.providers.Require(ctx, tekton.Run{}.Needs())
 	if _, missing := problem.AsStalled(err); missing && cancelled(v.builder) {
 		v.withoutEngine = true
 		return nil

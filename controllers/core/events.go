@@ -25,33 +25,17 @@ func (e event) record(recorder events.EventRecorder) {
 	recorder.Eventf(e.on, nil, e.kind, e.reason, e.action, "%s", e.text)
 }
 
-// announce tells a user about a condition that this call changed: to True as Normal, to False as a Warning. On the way to either
-// there is nothing to tell.
-func announce(recorder events.EventRecorder, on status.Object, report *status.Report, conditionType, action string) {
-	condition, changed := report.Became(conditionType)
-	if !changed {
-		return
-	}
-	switch condition.Status {
-	case metav1.ConditionTrue:
-		event{on, corev1.EventTypeNormal, condition.Reason, action, condition.Message}.record(recorder)
-	case metav1.ConditionFalse:
-		event{on, corev1.EventTypeWarning, condition.Reason, action, condition.Message}.record(recorder)
-	case metav1.ConditionUnknown:
-	}
-}
-
 // announceServing speaks only for a Serving that stands alone; a Function's is announced by the Function.
 func announceServing(recorder events.EventRecorder, s *corev1beta2.Serving, report *status.Report) {
 	if metav1.GetControllerOf(s) == nil {
-		announce(recorder, s, report, corev1beta2.ReadyCondition, "Serve")
+		report.Announce(recorder, corev1beta2.ReadyCondition, "Serve")
 	}
 }
 
 // announceBuilder speaks only for a Builder that stands alone; a Function's is announced by the Function.
 func announceBuilder(recorder events.EventRecorder, b *corev1beta2.Builder, report *status.Report) {
 	if metav1.GetControllerOf(b) == nil {
-		announce(recorder, b, report, corev1beta2.ReadyCondition, "Build")
+		report.Announce(recorder, corev1beta2.ReadyCondition, "Build")
 	}
 }
 
@@ -61,9 +45,9 @@ func announceFunction(recorder events.EventRecorder, f *corev1beta2.Function, re
 	if changed && built.Reason == corev1beta2.BuildPendingReason {
 		event{f, corev1.EventTypeNormal, "BuildStarted", "Build", "Building " + f.Spec.Image + " with Builder " + f.Status.Build.ResourceRef}.record(recorder)
 	}
-	announce(recorder, f, report, corev1beta2.BuiltCondition, "Build")
+	report.Announce(recorder, corev1beta2.BuiltCondition, "Build")
 	if ready := report.Before(corev1beta2.ReadyCondition); changed && built.Status == metav1.ConditionFalse && ready.Reason != "" {
 		return // Ready only repeats what Built has just said.
 	}
-	announce(recorder, f, report, corev1beta2.ReadyCondition, "Serve")
+	report.Announce(recorder, corev1beta2.ReadyCondition, "Serve")
 }

@@ -120,7 +120,7 @@ func (r *ServingReconciler) pruneScalers(ctx context.Context, v *servingVisit) e
 	if err != nil {
 		return err
 	}
-	kinds, err := r.providers.installed(ctx, []schema.GroupVersionKind{
+	kinds, err := r.providers.Installed(ctx, []schema.GroupVersionKind{
 		kedav1alpha1.SchemeGroupVersion.WithKind("ScaledObject"), httpv1alpha1.SchemeGroupVersion.WithKind("HTTPScaledObject")})
 	if err != nil {
 		return err
@@ -197,7 +197,7 @@ func (r *ServingReconciler) kept(v *servingVisit) (map[childKey]bool, error) {
 
 // childKinds are the kinds a Serving may own in this cluster.
 func (r *ServingReconciler) childKinds(ctx context.Context) ([]schema.GroupVersionKind, error) {
-	kinds, err := r.providers.installed(ctx, engineChildren())
+	kinds, err := r.providers.Installed(ctx, engineChildren())
 	if err != nil {
 		return nil, err
 	}

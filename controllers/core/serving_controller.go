@@ -27,6 +27,7 @@ import (
 	"github.com/openfunction/openfunction/pkg/core/dapr"
 	"github.com/openfunction/openfunction/pkg/core/serving"
 	"github.com/openfunction/openfunction/pkg/problem"
+	"github.com/openfunction/openfunction/pkg/provider"
 	"github.com/openfunction/openfunction/pkg/status"
 )
 
@@ -62,7 +63,10 @@ type ServingReconciler struct {
 	// Settings are the operator's.
 	Settings core.ServingSettings
 
-	providers *providers
+	// Kinds are the kinds of engines that the manager watches.
+	Kinds *provider.Kinds
+
+	providers *provider.Watches
 }
 
 // servingVisit is the state of one call.
@@ -88,7 +92,7 @@ func (r *ServingReconciler) setup(mgr ctrl.Manager, options Options) error {
 		For(&corev1beta2.Serving{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(servingOfPod)).
 		Watches(&corev1.ConfigMap{}, r.enqueueForFrameworks()).
-		WatchesMetadata(crdMetadata(), r.enqueueWaiting())
+		WatchesMetadata(provider.Definition(), provider.EnqueueAll(r, engineChildren(), &corev1beta2.ServingList{}))
 	for _, child := range builtinChildren() {
 		b = b.Owns(child)
 	}
@@ -96,19 +100,12 @@ func (r *ServingReconciler) setup(mgr ctrl.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the Serving controller: %w", err)
 	}
-	r.providers = newProviders(mgr, c, &corev1beta2.Serving{})
-	r.providers.also = map[schema.GroupVersionKind]handler.EventHandler{dapr.ComponentKind: r.enqueueReferring()}
+	r.providers = r.Kinds.For(c, &corev1beta2.Serving{}, map[schema.GroupVersionKind]handler.EventHandler{dapr.ComponentKind: r.enqueueReferring()})
 	return nil
 }
 
 func controllerOptions(options Options) controller.Options {
 	return controller.Options{MaxConcurrentReconciles: options.Concurrency, SkipNameValidation: &options.SkipNameValidation}
-}
-
-func (r *ServingReconciler) enqueueWaiting() handler.EventHandler {
-	var needs core.Provider
-	needs.Kinds = engineChildren()
-	return enqueueAll(r, needs, &corev1beta2.ServingList{})
 }
 
 // servingOfPod finds the Serving by the label that every pod of a function, of its agent or of its shared daprd carries.
@@ -156,12 +153,12 @@ func (r *ServingReconciler) chooseRun(_ context.Context, v *servingVisit) error 
 }
 
 func (r *ServingReconciler) checkProviders(ctx context.Context, v *servingVisit) error {
-	if provider, uses := dapr.Needs(v.serving); uses {
-		if err := r.providers.require(ctx, provider); err != nil {
+	if needs, uses := dapr.Needs(v.serving); uses {
+		if err := r.providers.Require(ctx, needs); err != nil {
 			return err
 		}
 	}
-	return r.providers.require(ctx, v.run.Needs())
+	return r.providers.Require(ctx, v.run.Needs())
 }
 
 // applyChildren applies what Dapr needs before what the run needs: a function that starts finds its daprd.

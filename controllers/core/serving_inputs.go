@@ -196,6 +196,9 @@ func newToken() []byte {
 	return []byte(base64.RawURLEncoding.EncodeToString(secret))
 }
 
+// trustDelay is how soon it is looked for while it is not there.
+const trustDelay = 2 * time.Second
+
 // trustRecheck is how often the trust bundle is read again: it is in Dapr's namespace, which is not watched.
 const trustRecheck = 10 * time.Minute
 
@@ -207,7 +210,7 @@ func (r *ServingReconciler) resolveTrust(ctx context.Context, v *servingVisit) e
 	bundle := &corev1.ConfigMap{}
 	err := r.Live.Get(ctx, types.NamespacedName{Namespace: r.Settings.DaprNamespace, Name: "dapr-trust-bundle"}, bundle)
 	if apierrors.IsNotFound(err) {
-		return problem.WaitingUntil(definitionDelay, corev1beta2.DaprStartingReason,
+		return problem.WaitingUntil(trustDelay, corev1beta2.DaprStartingReason,
 			"Dapr has not published its certificates yet; look at the pods of dapr-sentry in namespace %s", r.Settings.DaprNamespace)
 	} else if err != nil {
 		return fmt.Errorf("reading Dapr's trust bundle: %w", err)

@@ -36,6 +36,7 @@ import (
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/core/dapr"
+	"github.com/openfunction/openfunction/pkg/provider"
 )
 
 // Options are the operator's settings for the controllers of this group.
@@ -56,6 +57,8 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Logs reads the log of a failed build; from the API server when nil.
 	Logs LogReader
+	// Kinds are the kinds of engines that the manager watches; made here when nil.
+	Kinds *provider.Kinds
 	// SkipNameValidation lets a process start the controllers more than once, as tests do.
 	SkipNameValidation bool
 }
@@ -176,6 +179,9 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 		}
 		options.Logs = PodLogs{Clientset: clientset}
 	}
+	if options.Kinds == nil {
+		options.Kinds = provider.NewKinds(mgr)
+	}
 	recorder := mgr.GetEventRecorder("openfunction")
 	for _, setup := range []func() error{
 		func() error {
@@ -183,11 +189,11 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 		},
 		func() error {
 			return (&BuilderReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,
-				Logs: options.Logs, Settings: options.Build}).setup(mgr, options)
+				Logs: options.Logs, Settings: options.Build, Kinds: options.Kinds}).setup(mgr, options)
 		},
 		func() error {
 			return (&ServingReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,
-				ClusterDomain: options.ClusterDomain, TrustDomain: options.TrustDomain, Settings: options.Serving}).setup(mgr, options)
+				ClusterDomain: options.ClusterDomain, TrustDomain: options.TrustDomain, Settings: options.Serving, Kinds: options.Kinds}).setup(mgr, options)
 		},
 		func() error {
 			return (&InterceptorReconciler{Client: mgr.GetClient(), Interceptor: options.Interceptor,

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -108,6 +110,22 @@ func (r *Report) Became(conditionType string) (metav1.Condition, bool) {
 	}
 	was, is := find(r.before, conditionType), find(r.object, conditionType)
 	return is, is.Type != "" && (was.Status != is.Status || was.Reason != is.Reason)
+}
+
+// Announce records an Event about a condition that Finish wrote a change of: to True as Normal, to False as a Warning. On the way to either there
+// is nothing to tell.
+func (r *Report) Announce(recorder events.EventRecorder, conditionType, action string) {
+	condition, changed := r.Became(conditionType)
+	if !changed {
+		return
+	}
+	switch condition.Status {
+	case metav1.ConditionTrue:
+		recorder.Eventf(r.object, nil, corev1.EventTypeNormal, condition.Reason, action, "%s", condition.Message)
+	case metav1.ConditionFalse:
+		recorder.Eventf(r.object, nil, corev1.EventTypeWarning, condition.Reason, action, "%s", condition.Message)
+	case metav1.ConditionUnknown:
+	}
 }
 
 func find(object Object, conditionType string) metav1.Condition {
