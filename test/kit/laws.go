@@ -17,9 +17,9 @@ import (
 
 // CheckLaws returns every way in which a settled world breaks the laws that can be seen in one picture: what
 // conditions say (pkg/status), that nothing of ours is without a living owner, that no name was left to chance, and
-// that what was built is served by digest.
+// that what was built is served by digest; and those that only its story shows (CheckStory).
 func (w *World) CheckLaws() error {
-	var broken []error
+	broken := []error{w.CheckStory()}
 	objects := w.mirror.objects(w.Namespace)
 	alive := map[types.UID]*unstructured.Unstructured{}
 	for _, o := range objects {

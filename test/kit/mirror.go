@@ -31,6 +31,8 @@ type mirror struct {
 	changed   map[string]time.Time // namespace -> when anything in it changed last
 	watchers  []func(*unstructured.Unstructured)
 	pictures  map[types.UID]picture
+
+	stories stories
 }
 
 type mirrored struct {
@@ -109,6 +111,10 @@ func (m *mirror) watch(gvr schema.GroupVersionResource, kind schema.GroupKind) c
 	})
 	i := &mirrored{kind: kind, informer: informer, stop: make(chan struct{})}
 	m.informers[gvr] = i
+	_ = informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, r *cache.Reflector, err error) {
+		m.stories.tear()
+		cache.DefaultWatchErrorHandler(ctx, r, err)
+	})
 	go informer.Run(i.stop)
 	return registration.HasSynced
 }
@@ -116,11 +122,13 @@ func (m *mirror) watch(gvr schema.GroupVersionResource, kind schema.GroupKind) c
 func (m *mirror) saw(o any, exists bool) {
 	if gone, ok := o.(cache.DeletedFinalStateUnknown); ok {
 		o = gone.Obj
+		m.stories.tear()
 	}
 	object, ok := o.(*unstructured.Unstructured)
 	if !ok {
 		return
 	}
+	m.stories.add(object, !exists)
 	m.mu.Lock()
 	m.changed[object.GetNamespace()] = time.Now()
 	watchers := m.watchers

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,7 @@ func (cp *ControlPlane) NewWorld(ctx context.Context) (*World, error) {
 		return nil, err
 	}
 	w := &World{ControlPlane: cp, Namespace: fmt.Sprintf("world-%03d", cp.worlds.Add(1)), mirror: m}
+	m.stories.begin(w.Namespace)
 	if err := cp.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}}); err != nil {
 		return nil, err
 	}
@@ -163,9 +165,13 @@ func (w *World) Settled(ctx context.Context) error {
 		if time.Since(since) < quiet {
 			return false, nil
 		}
-		for _, o := range w.mirror.objects(w.Namespace) {
+		objects := w.mirror.objects(w.Namespace)
+		for _, o := range objects {
 			if o.GetDeletionTimestamp() != nil {
 				return false, fmt.Errorf("%s is being deleted", id(o))
+			}
+			if w.collects() && isOrphan(o, objects) {
+				return false, fmt.Errorf("%s is about to be collected", id(o))
 			}
 			if why := unsettled(o); why != "" {
 				return false, fmt.Errorf("%s: %s", id(o), why)
@@ -173,6 +179,12 @@ func (w *World) Settled(ctx context.Context) error {
 		}
 		return true, nil
 	})
+}
+
+// isOrphan tells that the controller of an object is gone, which the garbage collector finds out by and by.
+func isOrphan(o *unstructured.Unstructured, all []*unstructured.Unstructured) bool {
+	owner := metav1.GetControllerOf(o)
+	return owner != nil && !slices.ContainsFunc(all, func(other *unstructured.Unstructured) bool { return other.GetUID() == owner.UID })
 }
 
 // Becomes waits until the world is as wanted and nothing changes any more.
