@@ -153,7 +153,8 @@ var _ = Describe("A Serving that stands alone", func() {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "pod", Namespace: w.Namespace, Labels: map[string]string{
 			corev1beta2.ManagedLabel: "true", corev1beta2.ServingLabel: "alone", "serving.knative.dev/revision": service.Status.LatestCreatedRevisionName},
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(service, kservingv1.SchemeGroupVersion.WithKind("Service"))}}}
-		pod.Spec.Containers = []corev1.Container{{Name: "function", Image: kit.WordBroken}}
+		pod.Spec.Containers = []corev1.Container{*service.Spec.Template.Spec.Containers[0].DeepCopy()}
+		pod.Spec.Containers[0].Image = kit.WordBroken
 		Expect(cp.Client.Create(ctx, pod)).To(Succeed())
 		settled(ctx)
 		s := read[corev1beta2.Serving](ctx, "alone")

@@ -75,10 +75,12 @@ type builderVisit struct {
 }
 
 func (r *BuilderReconciler) setup(mgr ctrl.Manager, options Options) error {
+	askNamespace, ifLevelChanged := enqueueIn(r, &corev1beta2.BuilderList{})
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("builder").
 		For(&corev1beta2.Builder{}).
 		WatchesMetadata(provider.Definition(), provider.EnqueueAll(r, tekton.Run{}.Needs().Kinds, &corev1beta2.BuilderList{})).
+		WatchesMetadata(namespaceMetadata(), askNamespace, ifLevelChanged).
 		WithOptions(controllerOptions(options)).
 		Build(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
@@ -134,6 +136,9 @@ func (r *BuilderReconciler) start(ctx context.Context, v *builderVisit) error {
 	}
 	desired, err := tekton.Run{}.Desired(core.BuildInput{Builder: v.builder, Settings: r.Settings})
 	if err != nil {
+		return err
+	}
+	if err := r.checkSteps(ctx, v.builder, desired); err != nil {
 		return err
 	}
 	set := apply.Set{Client: r.Client, Live: r.Live, Owner: v.builder, FieldOwner: builderFieldOwner}

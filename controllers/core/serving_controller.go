@@ -87,12 +87,14 @@ type servingVisit struct {
 }
 
 func (r *ServingReconciler) setup(mgr ctrl.Manager, options Options) error {
+	askNamespace, ifLevelChanged := enqueueIn(r, &corev1beta2.ServingList{})
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("serving").
 		For(&corev1beta2.Serving{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(servingOfPod)).
 		Watches(&corev1.ConfigMap{}, r.enqueueForFrameworks()).
-		WatchesMetadata(provider.Definition(), provider.EnqueueAll(r, engineChildren(), &corev1beta2.ServingList{}))
+		WatchesMetadata(provider.Definition(), provider.EnqueueAll(r, engineChildren(), &corev1beta2.ServingList{})).
+		WatchesMetadata(namespaceMetadata(), askNamespace, ifLevelChanged)
 	for _, child := range builtinChildren() {
 		b = b.Owns(child)
 	}
@@ -164,6 +166,9 @@ func (r *ServingReconciler) checkProviders(ctx context.Context, v *servingVisit)
 // applyChildren applies what Dapr needs before what the run needs: a function that starts finds its daprd.
 func (r *ServingReconciler) applyChildren(ctx context.Context, v *servingVisit) error {
 	if err := r.decide(v); err != nil {
+		return err
+	}
+	if err := r.checkPods(ctx, v); err != nil {
 		return err
 	}
 	if err := r.pruneScalers(ctx, v); err != nil {

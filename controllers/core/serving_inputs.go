@@ -37,7 +37,7 @@ const frameworksConfig = "openfunction-config"
 // resolveInputs reads what the Serving depends on besides its own spec.
 func (r *ServingReconciler) resolveInputs(ctx context.Context, v *servingVisit) error {
 	for _, resolve := range []func(context.Context, *servingVisit) error{
-		r.resolveFrameworks, r.resolveComponents, r.resolveToken, r.resolveTrust, r.resolveStarted,
+		r.resolveNamespace, r.resolveFrameworks, r.resolveComponents, r.resolveToken, r.resolveTrust, r.resolveStarted,
 	} {
 		if err := resolve(ctx, v); err != nil {
 			return err

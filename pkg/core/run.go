@@ -94,6 +94,8 @@ type Input struct {
 	Trust Trust
 	// Started is the version (see Starter) that is known to have started once; empty before.
 	Started string
+	// PodSecurity is the Pod Security level that the namespace enforces, e.g. "restricted"; empty when it names none.
+	PodSecurity string
 }
 
 // ServingSettings are the operator's settings for serving.

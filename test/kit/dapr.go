@@ -70,6 +70,10 @@ func (cp *ControlPlane) playDaprOperator(ctx context.Context, m *mirror, o *unst
 	return cp.Client.Update(ctx, service)
 }
 
+// daprd is the container that Dapr's injector adds, where its chart's value dapr_sidecar_injector.sidecarDropALLCapabilities is true.
+const daprd = `{"name":"daprd","image":"registry.example.test/daprd:kit","securityContext":{"allowPrivilegeEscalation":false,"readOnlyRootFilesystem":true,
+	"runAsNonRoot":true,"capabilities":{"drop":["ALL"]},"seccompProfile":{"type":"RuntimeDefault"}}}`
+
 // playDaprInjector adds daprd to the pods that ask for it, until ctx ends.
 func (cp *ControlPlane) playDaprInjector(ctx context.Context) error {
 	host := "127.0.0.1"
@@ -117,7 +121,7 @@ func inject(answer http.ResponseWriter, request *http.Request) {
 	}
 	review.Response = &admissionv1.AdmissionResponse{
 		UID: review.Request.UID, Allowed: true, PatchType: ptr.To(admissionv1.PatchTypeJSONPatch),
-		Patch: []byte(`[{"op":"add","path":"/spec/containers/-","value":{"name":"daprd","image":"registry.example.test/daprd:kit"}}]`),
+		Patch: []byte(`[{"op":"add","path":"/spec/containers/-","value":` + daprd + `}]`),
 	}
 	review.Request = nil
 	answer.Header().Set("Content-Type", "application/json")

@@ -36,6 +36,9 @@ type World struct {
 	mirror    *mirror
 }
 
+// restricted makes a namespace refuse pods that do not keep to Pod Security "restricted": all that our controllers cause do.
+var restricted = map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
+
 // NewWorld makes a namespace of a name not used before.
 func (cp *ControlPlane) NewWorld(ctx context.Context) (*World, error) {
 	m, err := cp.watch(ctx)
@@ -44,7 +47,7 @@ func (cp *ControlPlane) NewWorld(ctx context.Context) (*World, error) {
 	}
 	w := &World{ControlPlane: cp, Namespace: fmt.Sprintf("world-%03d", cp.worlds.Add(1)), mirror: m}
 	m.stories.begin(w.Namespace)
-	if err := cp.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}}); err != nil {
+	if err := cp.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace, Labels: restricted}}); err != nil {
 		return nil, err
 	}
 	if !cp.collects() {

@@ -31,6 +31,8 @@ const (
 	InvalidSpecReason = "InvalidSpec"
 	// NameTakenReason: an object of somebody else has the name of a child.
 	NameTakenReason = "NameTaken"
+	// PodSecurityReason: the namespace enforces a Pod Security level that the pods would break; the message says how.
+	PodSecurityReason = "PodSecurity"
 	// ProviderNotInstalledReason: an engine's CRDs are missing; the message says how to install it.
 	ProviderNotInstalledReason = "ProviderNotInstalled"
 	// RefusedReason: the API server or an engine's webhook refused an object; the message is its own.

@@ -73,6 +73,7 @@ func (u Use) withoutDapr() map[string]string {
 
 func (u Use) sidecarAnnotations() map[string]string {
 	wanted := u.established(u.FunctionPort())
+	wanted[annotations.KeySidecarSeccompProfileType] = string(corev1.SeccompProfileTypeRuntimeDefault) // Knative leaves the pod none
 	if spec := u.in.Serving.Spec; spec.HTTP() != nil && !spec.UsesKEDA() {
 		wanted[annotations.KeyMetricsPort] = strconv.Itoa(injectedMetricsPort)
 	}

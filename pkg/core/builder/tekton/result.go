@@ -81,6 +81,11 @@ func failed(run *tektonv1.TaskRun, done *apis.Condition) core.BuildResult {
 		result.Phase, result.Reason = core.BuildTimedOut, corev1beta2.BuildTimeoutReason
 		result.Message = "The build took longer than its timeout; raise build.timeout or make the build faster"
 		return result
+	case podAdmissionFailed:
+		result.Reason = corev1beta2.PodSecurityReason
+		result.Message = "The namespace refuses the build pod; if it is about containers that Tekton adds, set set-security-context in Tekton's " +
+			"ConfigMap feature-flags to \"true\": " + result.Message
+		return result
 	default: // a step failed, or Tekton never came to one
 	}
 	for _, step := range run.Status.Steps {
@@ -96,6 +101,9 @@ func failed(run *tektonv1.TaskRun, done *apis.Condition) core.BuildResult {
 	}
 	return result
 }
+
+// podAdmissionFailed is Tekton's reason when the API server refuses the pod of a build.
+const podAdmissionFailed = tektonv1.TaskRunReason("PodAdmissionFailed")
 
 // skippedStep is Tekton's reason for steps that did not run because one before them failed.
 const skippedStep = "Skipped"

@@ -61,6 +61,18 @@ func podTemplate(b *corev1beta2.Builder) *pod.PodTemplate {
 	return template
 }
 
+// Pod returns what the pod of an embedded task will hold, besides what Tekton adds; nil when the task is the user's own.
+func Pod(run *tektonv1.TaskRun) *corev1.PodTemplateSpec {
+	if run.Spec.TaskSpec == nil {
+		return nil
+	}
+	pod := &corev1.PodTemplateSpec{ObjectMeta: run.ObjectMeta, Spec: corev1.PodSpec{Volumes: run.Spec.TaskSpec.Volumes}}
+	for i := range run.Spec.TaskSpec.Steps {
+		pod.Spec.Containers = append(pod.Spec.Containers, *run.Spec.TaskSpec.Steps[i].ToK8sContainer())
+	}
+	return pod
+}
+
 // timeout is how long Tekton lets the build run. Without one there is no limit; Tekton's own default would be an hour.
 func timeout(b *corev1beta2.Builder) *metav1.Duration {
 	if b.Spec.Timeout == nil {

@@ -4,6 +4,7 @@ package pods
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -34,6 +35,11 @@ func containerTrouble(status corev1.ContainerStatus) (reason, message string, fo
 			return corev1beta2.ImagePullFailedReason, fmt.Sprintf(
 				"The image %s cannot be pulled; check that it exists and that imageCredentials names a Secret that may read it", status.Image), true
 		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+			if strings.Contains(waiting.Message, "runAsNonRoot") { // the kubelet's text, with a name that no two pods share
+				return corev1beta2.PodSecurityReason, fmt.Sprintf(
+					"The image of container %q runs as root, or as a user without a number; set USER to a number in its Dockerfile, or runAsUser in spec.serving.template",
+					status.Name), true
+			}
 			return corev1beta2.ContainerConfigReason, fmt.Sprintf("Container %q cannot be created: %s", status.Name, waiting.Message), true
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/core/dapr"
+	"github.com/openfunction/openfunction/pkg/core/podsecurity"
 	"github.com/openfunction/openfunction/pkg/core/serving/pods"
 	"github.com/openfunction/openfunction/pkg/names"
 )
@@ -53,6 +54,7 @@ func Function(in core.Input) (corev1.PodSpec, error) {
 	if spec.ImageCredentials != nil && spec.ImageCredentials.Name != "" && !slices.Contains(pod.ImagePullSecrets, *spec.ImageCredentials) {
 		pod.ImagePullSecrets = append(pod.ImagePullSecrets, *spec.ImageCredentials)
 	}
+	secure(&pod, in.PodSecurity == podsecurity.Restricted)
 	return pod, nil
 }
 
