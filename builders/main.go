@@ -33,7 +33,7 @@ func main() {
 	flag.StringVar(&r.runImage, "run-image", "", "run image the Go builder names; by default the one pushed, under the cluster's name")
 	flag.StringVar(&r.caBundle, "ca-bundle", "", "certificate authorities to put into the images; by default this machine's")
 	flag.StringVar(&r.json, "json", "", "file to write the references to, as a JSON object")
-	flag.StringVar(&r.only, "only", "", "images to push, separated by commas: core, agent, webhook, dapr-shared, fetcher, dockerfile, run-go, builder-go")
+	flag.StringVar(&r.only, "only", "", "images to push, separated by commas: core, agent, webhook, router, dapr-shared, fetcher, dockerfile, run-go, builder-go")
 	flag.BoolVar(&r.insecure, "insecure", false, "speak to the registry without TLS; a loopback address needs no such word")
 	flag.Parse()
 	if r.push == "" || flag.NArg() > 0 {
@@ -75,6 +75,7 @@ func (r request) run(ctx context.Context) error {
 		{"core", func() (image, error) { return programImage(w, common, "core") }},
 		{"agent", func() (image, error) { return programImage(w, common, "agent") }},
 		{"webhook", func() (image, error) { return programImage(w, common, "webhook") }},
+		{"router", func() (image, error) { return programImage(w, common, "router") }},
 		{"dapr-shared", func() (image, error) { return programImage(w, common, "dapr-shared") }},
 		{"fetcher", func() (image, error) { return programImage(w, common, "fetcher") }},
 		{"run-go", func() (image, error) { return runImage(common, goroot) }},

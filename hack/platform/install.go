@@ -21,6 +21,8 @@ type Images struct {
 	Agent string `json:"agent"`
 	// Webhook runs cmd/webhook.
 	Webhook string `json:"webhook"`
+	// Router runs cmd/router.
+	Router string `json:"router"`
 	// Fetcher runs cmd/fetcher inside builds.
 	Fetcher string `json:"fetcher"`
 	// Builder is the buildpacks builder for Go.
@@ -85,9 +87,16 @@ patches:
       - op: replace
         path: /spec/template/spec/containers/0/image
         value: {{.Images.Webhook}}
+  - target:
+      kind: Deployment
+      name: openfunction-router
+    patch: |
+      - op: replace
+        path: /spec/template/spec/containers/0/image
+        value: {{.Images.Router}}
 `))
 
-// Install applies config/default with the images and waits until the controllers and the webhook run.
+// Install applies config/default with the images and waits until the controllers, the webhook and the router run.
 func Install(ctx context.Context, root string, c Cluster, images Images, out io.Writer) error {
 	// kubectl kustomize wants a relative path to its resources, so the overlay lives in the checkout.
 	bin := filepath.Join(root, "bin")
@@ -112,7 +121,7 @@ func Install(ctx context.Context, root string, c Cluster, images Images, out io.
 	if err := kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=openfunction-install", "-k", dir); err != nil {
 		return fmt.Errorf("applying config/default: %w", err)
 	}
-	for _, deployment := range []string{"openfunction-core", "openfunction-webhook"} {
+	for _, deployment := range []string{"openfunction-core", "openfunction-webhook", "openfunction-router"} {
 		if err := kubectl("-n", "openfunction", "rollout", "status", "deployment/"+deployment, "--timeout=180s"); err != nil {
 			return fmt.Errorf("waiting for %s: %w", deployment, err)
 		}

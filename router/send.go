@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+)
+
+// The connections to backends that are kept while no request uses them.
+const (
+	idleConnections        = 8192
+	idleConnectionsPerHost = 2048
+	idleFor                = time.Minute // engines keep them longer, so that it is this end that closes them
+)
+
+// The waits between two tries to connect.
+const (
+	firstPause = 10 * time.Millisecond
+	lastPause  = 500 * time.Millisecond
+)
+
+// What HTTP/2 lets the other end send before anybody reads it.
+const (
+	streamBuffer     = 256 << 10
+	connectionBuffer = 2 << 20
+)
+
+const maxHeaderBytes = 1 << 20
+
+// errAway is why a request was not sent at all.
+var errAway = errors.New("no connection could be made")
+
+// transports are the ways to a backend. HTTP/2 is spoken where it was spoken to the router: there is no knowing who else understands it.
+type transports struct{ http1, http2 http.RoundTripper }
+
+func newTransports(c Config, dial func(ctx context.Context, network, address string) (net.Conn, error)) transports {
+	transport := func(protocols *http.Protocols) *http.Transport {
+		return &http.Transport{
+			DialContext:            dial,
+			Protocols:              protocols,
+			DisableCompression:     true,
+			MaxIdleConns:           idleConnections,
+			MaxIdleConnsPerHost:    idleConnectionsPerHost,
+			IdleConnTimeout:        idleFor,
+			ResponseHeaderTimeout:  c.ResponseHeaderTimeout,
+			ExpectContinueTimeout:  time.Second,
+			MaxResponseHeaderBytes: maxHeaderBytes,
+			HTTP2: &http.HTTP2Config{
+				MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: connectionBuffer,
+				SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second,
+			},
+		}
+	}
+	one, two := &http.Protocols{}, &http.Protocols{}
+	one.SetHTTP1(true)
+	two.SetUnencryptedHTTP2(true)
+	return transports{http1: transport(one), http2: transport(two)}
+}
+
+// RoundTrip hands the request to a backend of the function, chosen anew for each try: the route may have changed in the meantime. Another
+// try follows only while not a byte of the request was written.
+func (v *visit) RoundTrip(req *http.Request) (*http.Response, error) {
+	transport := v.router.transports.http1
+	if v.in.ProtoMajor == 2 {
+		transport = v.router.transports.http2
+	} else {
+		neverTwice(req)
+	}
+	req = v.observed(req)
+	end := time.Now().Add(v.router.config.ConnectPatience)
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		v.aim(req)
+		res, err := transport.RoundTrip(req)
+		if err == nil || !v.unsent() || v.in.Context().Err() != nil {
+			return res, err
+		}
+		if errors.Is(err, errForbidden) || time.Until(end) < pause || !sleep(req.Context(), pause) {
+			return nil, fmt.Errorf("%w: %w", errAway, err)
+		}
+		v.router.metrics.retries.Inc()
+	}
+}
+
+// aim points the request at a backend.
+func (v *visit) aim(req *http.Request) {
+	if now := v.router.table.get(v.key); now.takesRequests() {
+		v.function = now
+	}
+	backend := v.function.pick()
+	req.URL.Scheme, req.URL.Host, req.Host = "http", backend.Address, backend.Host
+}
+
+// observed lets the visit see which connection the request gets, and whether its body is read.
+func (v *visit) observed(req *http.Request) *http.Request {
+	if req.Body != nil {
+		v.body.ReadCloser = req.Body
+		req.Body = &v.body
+	}
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.GotConn == nil {
+		trace.GotConn = v.gotConn // the ReverseProxy made it for this request alone
+		return req
+	}
+	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{GotConn: v.gotConn}))
+}
+
+func (v *visit) gotConn(info httptrace.GotConnInfo) {
+	c, ok := info.Conn.(*conn)
+	if !ok || v.in.ProtoMajor == 2 || v.conn != nil && !v.unsent() {
+		v.sent = true // as far as can be known
+		return
+	}
+	v.conn, v.before = c, c.written.Load()
+}
+
+// unsent tells that nothing of the request was written to any connection.
+func (v *visit) unsent() bool {
+	return !v.sent && !v.body.read.Load() && (v.conn == nil || v.conn.written.Load() == v.before)
+}
+
+// body is the client's. It stays open when a try ends: the server closes it.
+type body struct {
+	io.ReadCloser
+
+	read   atomic.Bool
+	ended  atomic.Bool
+	broken atomic.Bool
+}
+
+// Read notes that the body cannot be sent from its beginning any more.
+func (b *body) Read(p []byte) (int, error) {
+	b.read.Store(true)
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case errors.Is(err, io.EOF):
+		b.ended.Store(true)
+	case err != nil:
+		b.broken.Store(true)
+	}
+	return n, err
+}
+
+// Close leaves the body open for another try.
+func (*body) Close() error { return nil }
+
+// neverTwice keeps http.Transport from repeating a request whose connection broke: it would do so with a GET, or one that has an
+// Idempotency-Key, if it had no body. What a function did once with a GET is nobody's business to do again.
+func neverTwice(req *http.Request) {
+	if req.Body != nil {
+		return
+	}
+	switch req.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		// A body of an unknown length that is not sent in chunks: not a byte of it shows.
+		req.Body, req.TransferEncoding = nothing{}, []string{"identity"}
+	default:
+		for given, unrecognized := range map[string]string{"Idempotency-Key": "idempotency-key", "X-Idempotency-Key": "x-idempotency-key"} {
+			if values, ok := req.Header[given]; ok {
+				delete(req.Header, given)
+				req.Header[unrecognized] = values
+			}
+		}
+	}
+}
+
+// nothing is a body without a byte.
+type nothing struct{}
+
+// Read returns io.EOF.
+func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Close returns nil.
+func (nothing) Close() error { return nil }
+
+// sleep waits, and tells whether it could.
+func sleep(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
