@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/textlogger"
@@ -43,7 +44,11 @@ func main() {
 }
 
 func run(ctx context.Context, config router.Config, log logr.Logger) error {
-	kubeconfig, err := clientcmd.BuildConfigFromFlags("", config.Kubeconfig)
+	find := rest.InClusterConfig
+	if config.Kubeconfig != "" {
+		find = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", config.Kubeconfig) }
+	}
+	kubeconfig, err := find()
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
