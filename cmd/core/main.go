@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/textlogger"
@@ -43,9 +44,10 @@ func main() {
 	flag.StringVar(&f.options.Serving.DaprNamespace, "dapr-namespace", "dapr-system", "namespace of Dapr's control plane")
 	flag.StringVar(&f.options.Serving.DaprdImage, "daprd-image", "ghcr.io/dapr/daprd:1.18.2", "image of daprd in the Dapr mode Shared")
 	flag.StringVar(&f.options.Serving.AgentImage, "agent-image", "openfunction/agent:latest", "image of the function agent")
-	flag.StringVar(&f.options.Interceptor.Namespace, "interceptor-namespace", controllers.DefaultInterceptor.Namespace,
+	flag.StringVar(&f.options.Serving.Interceptor.Namespace, "interceptor-namespace", controllers.DefaultInterceptor.Namespace,
 		"namespace of the interceptor of KEDA's HTTP add-on")
-	flag.StringVar(&f.options.Interceptor.Name, "interceptor-service", controllers.DefaultInterceptor.Name, "Service of that interceptor")
+	flag.StringVar(&f.options.Serving.Interceptor.Name, "interceptor-service", controllers.DefaultInterceptor.Name, "Service of that interceptor")
+	flag.DurationVar(&f.options.Serving.Drain, "drain", 30*time.Second, "how long the objects of an engine stay after a function moved to another one")
 	flag.StringVar(&f.options.Build.FetcherImage, "fetcher-image", "openfunction/fetcher:latest", "image that fetches sources and reports builds")
 	flag.StringVar(&f.options.Build.DockerfileImage, "dockerfile-image", "", "kaniko executor image for the dockerfile strategy; empty turns it off")
 	flag.StringVar(&f.options.Build.GoProxy, "build-goproxy", "", "Go module proxy of builds whose build.env has no FUNC_GOPROXY")

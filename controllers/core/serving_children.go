@@ -19,7 +19,6 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,6 +30,7 @@ import (
 	"github.com/openfunction/openfunction/pkg/apply"
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/core/dapr"
+	"github.com/openfunction/openfunction/pkg/core/route"
 	"github.com/openfunction/openfunction/pkg/core/serving"
 	"github.com/openfunction/openfunction/pkg/core/serving/openfuncsync"
 	"github.com/openfunction/openfunction/pkg/problem"
@@ -84,33 +84,50 @@ func (r *ServingReconciler) letRest(ctx context.Context, v *servingVisit) error 
 }
 
 // prune deletes the children that are not wanted any more, once those that are serve: those of another run, of another Dapr mode, of a component
-// that is no longer declared. The Service of the function's name goes earlier where the engine wants to make it.
+// that is no longer declared. While the run before still answers requests all of them stay.
 func (r *ServingReconciler) prune(ctx context.Context, v *servingVisit) error {
-	running := v.health.Phase == core.Running
-	taker, takes := v.run.(core.NameTaker)
-	wantsName := takes && taker.WantsName(v.live)
-	if !running && !wantsName {
+	if v.health.Phase != core.Running {
 		return nil
 	}
-	keep, err := r.kept(v)
+	stale, err := r.stale(ctx, v)
 	if err != nil {
 		return err
+	}
+	if left, err := r.draining(ctx, v, stale); err != nil {
+		return err
+	} else if left > 0 {
+		v.lookAgain(left)
+		return nil
+	}
+	if err := r.pruneToken(ctx, v, len(stale) > 0); err != nil {
+		return err
+	}
+	for _, child := range stale {
+		if err := v.set.Delete(ctx, child); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stale are the children that are not wanted any more.
+func (r *ServingReconciler) stale(ctx context.Context, v *servingVisit) ([]client.Object, error) {
+	keep, err := r.kept(v)
+	if err != nil {
+		return nil, err
 	}
 	kinds, err := r.childKinds(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var stale []client.Object
 	err = r.eachChild(ctx, v.serving, kinds, func(key childKey, child client.Object) error {
-		isFront := key.kind == serviceKind && key.name == v.serving.Name
-		if keep[key] || (!running && !isFront) {
-			return nil
+		if !keep[key] && child.GetDeletionTimestamp().IsZero() {
+			stale = append(stale, child)
 		}
-		return v.set.Delete(ctx, child)
+		return nil
 	})
-	if err != nil || !running {
-		return err
-	}
-	return r.pruneToken(ctx, v)
+	return stale, err
 }
 
 // pruneScalers deletes the scalers that are not wanted any more but whose workload is: a scaler would change the number of copies that is now
@@ -149,10 +166,11 @@ func scaled(scaler client.Object) childKey {
 }
 
 // pruneToken deletes the Secret with the app token when there is nobody left to show it to. Secrets are not watched, so it is looked for when a
-// version becomes ready, and not again while it stays so.
-func (r *ServingReconciler) pruneToken(ctx context.Context, v *servingVisit) error {
+// version becomes ready and when other children go, before them, and not again while it stays so.
+func (r *ServingReconciler) pruneToken(ctx context.Context, v *servingVisit, others bool) error {
 	s := v.serving
-	if dapr.NeedsToken(s) || (s.Status.ObservedGeneration == s.Generation && meta.IsStatusConditionTrue(s.Status.Conditions, corev1beta2.ReadyCondition)) {
+	isReady := s.Status.ObservedGeneration == s.Generation && meta.IsStatusConditionTrue(s.Status.Conditions, corev1beta2.ReadyCondition)
+	if dapr.NeedsToken(s) || (isReady && !others) {
 		return nil
 	}
 	secret := &corev1.Secret{}
@@ -165,9 +183,6 @@ func (r *ServingReconciler) pruneToken(ctx context.Context, v *servingVisit) err
 	return v.set.Delete(ctx, secret)
 }
 
-// serviceKind is the kind of the Service that bears the function's name.
-var serviceKind = corev1.SchemeGroupVersion.WithKind("Service").GroupKind()
-
 // childKey tells children apart within a namespace.
 type childKey struct {
 	kind schema.GroupKind
@@ -176,8 +191,8 @@ type childKey struct {
 
 func (r *ServingReconciler) kept(v *servingVisit) (map[childKey]bool, error) {
 	wanted := slices.Clone(v.desired)
-	if fronted, ok := v.run.(core.Fronted); ok {
-		wanted = append(wanted, fronted.Front(v.input))
+	if _, answers := v.run.(core.Fronted); answers {
+		wanted = append(wanted, front(v.input, route.Route{}))
 	}
 	if invocation, err := v.use.Invocation(); err != nil {
 		return nil, err
@@ -239,91 +254,46 @@ func (r *ServingReconciler) eachChild(ctx context.Context, s *corev1beta2.Servin
 	return nil
 }
 
-const (
-	// nameDelay is how long to wait before looking again whether Knative has given up the function's name.
-	nameDelay = time.Second
-	// invocationDelay is the same for the Service of the Dapr app id, which the function itself does not need.
-	invocationDelay = 30 * time.Second
-)
+// invocationDelay is how long to wait before looking again whether Dapr's operator has given up the Service of the app id.
+const invocationDelay = 30 * time.Second
 
-// front applies what bears names that engines use too: the Service of the function's name, and in mode Shared the one of its Dapr app id. The
-// engine that made them for the run or the mode before has to give them up first.
-func (r *ServingReconciler) front(ctx context.Context, v *servingVisit) error {
+// applyInvocation applies, in mode Shared, the Service of the Dapr app id. Dapr's operator, which makes it in other modes, has to give it up
+// first; the function itself does not need it.
+func (r *ServingReconciler) applyInvocation(ctx context.Context, v *servingVisit) error {
 	if v.health.Phase != core.Running {
 		return nil
-	}
-	if fronted, ok := v.run.(core.Fronted); ok {
-		free, err := r.applyNamed(ctx, v, fronted.Front(v.input))
-		if err != nil {
-			return err
-		}
-		if !free {
-			return problem.WaitingUntil(nameDelay, corev1beta2.StartingReason, "Knative is giving up the name of the function")
-		}
 	}
 	invocation, err := v.use.Invocation()
 	if err != nil || invocation == nil {
 		return err
 	}
-	free, err := r.applyNamed(ctx, v, invocation)
-	if err == nil && !free {
-		v.recheck = invocationDelay
-	}
-	return err
-}
-
-// notOwned is Knative's reason while somebody else has the name of the function.
-const notOwned = "NotOwned"
-
-// excuseName calls Knative's complaint that the name of the function is taken what it is while the name is ours, or has just been given up: on the
-// way.
-func (r *ServingReconciler) excuseName(ctx context.Context, v *servingVisit) error {
-	if _, takes := v.run.(core.NameTaker); !takes || v.health.Phase != core.Failed || v.health.Reason != notOwned {
-		return nil
-	}
-	service := &corev1.Service{}
-	err := r.Live.Get(ctx, client.ObjectKeyFromObject(v.serving), service)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("reading Service %s: %w", v.serving.Name, err)
-	}
-	if apierrors.IsNotFound(err) || apply.Owns(v.serving, service) {
-		v.health = core.Health{Phase: core.Starting, Reason: corev1beta2.StartingReason, Message: "Knative is taking over the name of the function"}
-		v.recheck = nameDelay
-	}
-	return nil
-}
-
-// applyNamed applies a Service unless an engine still has its name.
-func (r *ServingReconciler) applyNamed(ctx context.Context, v *servingVisit, wanted client.Object) (free bool, err error) {
-	live, err := v.set.Apply(ctx, wanted)
+	live, err := v.set.Apply(ctx, invocation)
 	if stalled, is := problem.AsStalled(err); is && stalled.Reason == apply.NameTaken {
-		engines, readErr := r.isEngines(ctx, wanted)
-		if readErr != nil || engines {
-			return false, readErr
+		daprs, readErr := r.isDaprs(ctx, invocation)
+		if readErr == nil && daprs {
+			v.lookAgain(invocationDelay)
+			return nil
+		}
+		if readErr != nil {
+			return readErr
 		}
 	}
 	if err != nil {
-		return false, refused(err)
+		return refused(err)
 	}
 	v.live.Objects = append(v.live.Objects, live)
-	return true, nil
+	return nil
 }
 
-// isEngines tells whether a Service is one that an engine made for what this Serving was before: Knative for a Knative Service of its name, or
-// Dapr's operator for a workload with its app id.
-func (r *ServingReconciler) isEngines(ctx context.Context, wanted client.Object) (bool, error) {
+// isDaprs tells whether a Service is the one that Dapr's operator made for a workload with this app id, in the mode before.
+func (r *ServingReconciler) isDaprs(ctx context.Context, wanted client.Object) (bool, error) {
 	service := &corev1.Service{}
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(wanted), service); apierrors.IsNotFound(err) {
 		return true, nil // it has just gone
 	} else if err != nil {
 		return false, fmt.Errorf("reading Service %s: %w", wanted.GetName(), err)
 	}
-	if service.Labels[daprEnabled] == "true" {
-		return true, nil
-	}
-	return slices.ContainsFunc(service.GetOwnerReferences(), func(owner metav1.OwnerReference) bool {
-		return strings.HasPrefix(owner.APIVersion, kservingv1.SchemeGroupVersion.Group+"/") && owner.Name == wanted.GetName()
-	}), nil
+	return service.Labels[daprEnabled] == "true", nil
 }
 
 // daprEnabled is the label of the Services that Dapr's operator makes.

@@ -78,6 +78,8 @@ type servingVisit struct {
 	set     apply.Set
 	desired []client.Object
 	live    core.Live
+	// front is the Service of the function's own name; nil while there is none.
+	front *corev1.Service
 	// proxies are the pods of the function's agent or shared daprd.
 	proxies []corev1.Pod
 	health  core.Health
@@ -91,6 +93,8 @@ func (r *ServingReconciler) setup(mgr ctrl.Manager, options Options) error {
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("serving").
 		For(&corev1beta2.Serving{}).
+		Watches(&corev1beta2.Serving{}, r.enqueueSplitting()).
+		Watches(&corev1.Service{}, r.enqueueSplitting()).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(servingOfPod)).
 		Watches(&corev1.ConfigMap{}, r.enqueueForFrameworks()).
 		WatchesMetadata(provider.Definition(), provider.EnqueueAll(r, engineChildren(), &corev1beta2.ServingList{})).
@@ -134,7 +138,8 @@ func (r *ServingReconciler) Reconcile(ctx context.Context, s *corev1beta2.Servin
 	v := &servingVisit{serving: s, set: apply.Set{Client: r.Client, Live: r.Live, Owner: s, FieldOwner: "openfunction-core/serving"},
 		live: core.Live{ClusterDomain: r.ClusterDomain}}
 	for _, phase := range []func(context.Context, *servingVisit) error{
-		r.chooseRun, r.checkProviders, r.resolveInputs, r.readPods, r.applyChildren, r.observe, r.letRest, r.prune, r.front, r.show,
+		r.chooseRun, r.readFront, r.applySplit, r.checkProviders, r.resolveInputs, r.readPods, r.applyChildren, r.observe, r.letRest, r.applyFront, r.prune,
+		r.applyInvocation, r.show,
 	} {
 		if err := phase(ctx, v); err != nil {
 			showServing(s, err)
@@ -267,7 +272,7 @@ const refusalDelay = 30 * time.Second
 const youth = 2 * time.Second
 
 func isYoung(child client.Object, now time.Time) bool {
-	return now.Sub(child.GetCreationTimestamp().Time) < youth
+	return remaining(child.GetCreationTimestamp().Time, youth, now) > 0
 }
 
 func (r *ServingReconciler) readPods(ctx context.Context, v *servingVisit) (err error) {
@@ -280,11 +285,8 @@ func (r *ServingReconciler) readPods(ctx context.Context, v *servingVisit) (err 
 
 // observe judges the live children. What is wrong with the function itself comes before what is wrong with its agent, and that before a scaler
 // that cannot ask the agent yet.
-func (r *ServingReconciler) observe(ctx context.Context, v *servingVisit) error {
+func (r *ServingReconciler) observe(_ context.Context, v *servingVisit) error {
 	v.health = v.run.Health(v.live)
-	if err := r.excuseName(ctx, v); err != nil {
-		return err
-	}
 	ofDapr, has := dapr.Health(v.live.Objects, v.proxies)
 	ownFault := v.health.Phase == core.Failed && v.health.Reason != corev1beta2.ScalerFailedReason
 	if has && ofDapr.Phase != core.Running && !ownFault {
@@ -306,10 +308,7 @@ func (r *ServingReconciler) pods(ctx context.Context, s *corev1beta2.Serving, la
 func (r *ServingReconciler) show(_ context.Context, v *servingVisit) error {
 	s, health := v.serving, v.health
 	s.Status.ResourceRef = references(v.live.Objects)
-	s.Status.Addresses = nil
-	if addresser, ok := v.run.(core.Addresser); ok {
-		s.Status.Addresses = addresser.Addresses(v.live)
-	}
+	s.Status.Addresses = addresses(v)
 	s.Status.Service = s.Name
 	switch health.Phase {
 	case core.Running:

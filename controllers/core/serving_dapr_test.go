@@ -142,10 +142,10 @@ var _ = Describe("A Function that uses Dapr", func() {
 		apply(ctx, function("  serving: {outputs: [{dapr: {name: out}}], bindings: {out: {type: bindings.redis, version: v1, metadata: []}}}"))
 		ready(ctx)
 		Expect(read[appsv1.Deployment](ctx, "hello-agent").Status.AvailableReplicas).To(BeEquivalentTo(1))
-		service := read[kservingv1.Service](ctx, "hello").Spec.Template
+		service := read[kservingv1.Service](ctx, "hello-knative").Spec.Template
 		Expect(variable(functionIn(service.Spec.PodSpec), "DAPR_HOST").Value).To(HavePrefix("hello-agent-daprd."))
 		Expect(service.Annotations).To(HaveKeyWithValue("dapr.io/enabled", "false"))
-		Expect(servingOf(ctx).Status.ResourceRef).To(And(HaveKeyWithValue("dapr-proxy", "hello-agent"), HaveKeyWithValue("serving.knative.dev/service", "hello")))
+		Expect(servingOf(ctx).Status.ResourceRef).To(And(HaveKeyWithValue("dapr-proxy", "hello-agent"), HaveKeyWithValue("serving.knative.dev/service", "hello-knative")))
 	})
 })
 
@@ -336,7 +336,7 @@ var _ = Describe("What the operator sets for all functions", Serial, func() {
 		apply(ctx, function(served))
 		ready(ctx)
 		context := func() map[string]any {
-			return functionContext(read[kservingv1.Service](ctx, "hello").Spec.Template.Spec.PodSpec)
+			return functionContext(read[kservingv1.Service](ctx, "hello-knative").Spec.Template.Spec.PodSpec)
 		}
 		Expect(context()).NotTo(HaveKey("prePlugins"))
 		config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "openfunction-config", Namespace: "openfunction"}, Data: map[string]string{

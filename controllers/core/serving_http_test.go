@@ -35,13 +35,13 @@ var _ = Describe("A Function on engine keda", func() {
 		Expect(f.Status.Serving.State).To(Equal(corev1beta2.Running))
 		Expect(f.Status.Addresses).To(HaveExactElements(And(
 			HaveField("Type", HaveValue(Equal(corev1beta2.InternalAddressType))),
-			HaveField("Value", "http://hello."+w.Namespace+".svc.cluster.local"))))
+			HaveField("Value", "http://hello."+w.Namespace+".svc.cluster.local/"))))
 		Expect(s.Status.ResourceRef).To(Equal(map[string]string{
 			"http.keda.sh/httpscaledobject": "hello-http", "http.keda.sh/deployment": "hello-http"}))
 
 		front := read[corev1.Service](ctx, "hello")
 		Expect(front.Spec.Type).To(Equal(corev1.ServiceTypeExternalName))
-		Expect(front.Spec.ExternalName).To(Equal("http-interceptor.openfunction.svc.cluster.local"))
+		Expect(front.Spec.ExternalName).To(Equal("router.openfunction.svc.cluster.local"))
 		Expect(metav1.IsControlledBy(front, s)).To(BeTrue())
 		Expect(read[httpv1alpha1.HTTPScaledObject](ctx, "hello-http").Spec.Hosts).To(ContainElement("hello." + w.Namespace + ".svc.cluster.local"))
 		Expect(w.Objects("InterceptorRoute")).To(BeEmpty())

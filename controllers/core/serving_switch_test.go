@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -18,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/core/route"
 	"github.com/openfunction/openfunction/test/kit"
 )
 
@@ -46,6 +49,24 @@ func strangers() []client.Object {
 				Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}}},
 		&corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}},
 	}
+}
+
+// objectsOfRuns are the objects by which runs serve, pods and what Kubernetes makes of a Deployment left out.
+func objectsOfRuns() []string {
+	var found []string
+	for _, o := range w.All() {
+		ours := o.GetLabels()[corev1beta2.RunLabel] != "" && o.GetDeletionTimestamp() == nil
+		if owner := metav1.GetControllerOf(o); ours && owner != nil && owner.Kind == "Serving" {
+			found = append(found, o.GetKind()+"/"+o.GetName())
+		}
+	}
+	return found
+}
+
+// routeOf is what a front tells the router.
+func routeOf(ctx context.Context, name string) string {
+	GinkgoHelper()
+	return read[corev1.Service](ctx, name).Annotations[route.Annotation]
 }
 
 var _ = Describe("A Function that changes its run", func() {
@@ -89,52 +110,51 @@ var _ = Describe("A Function that changes its run", func() {
 		})
 	})
 
-	It("from Knative to KEDA serves on Knative until KEDA's is ready", func(ctx SpecContext) {
-		apply(ctx, function(served))
-		ready(ctx)
-		old := read[kservingv1.Service](ctx, "hello")
-		apply(ctx, function(onKEDA(slow)))
-		starting(ctx, "hello-http")
-		Expect(read[kservingv1.Service](ctx, "hello").UID).To(Equal(old.UID))
-		Expect(metav1.GetControllerOf(read[corev1.Service](ctx, "hello")).Kind).To(Equal("Route"), "the name is Knative's")
-		apply(ctx, function(onKEDA()))
-		ready(ctx)
-		eventually(ctx, "the Knative Service to go", func() bool { return absent[kservingv1.Service](ctx, "hello") })
-		eventually(ctx, "the name to be ours", func() bool {
-			front := &corev1.Service{}
-			return w.Get(ctx, "hello", front) == nil && metav1.IsControlledBy(front, servingOf(ctx))
-		})
-		ready(ctx)
-	})
+	for _, way := range []struct{ from, to, toSlow, by string }{
+		{from: served, to: onKEDA(), toSlow: onKEDA(slow), by: "deployments hello-http"},
+		{from: onKEDA(), to: served, toSlow: lines("  serving:", "    triggers: {http: {port: 8080}}", slow), by: "services hello-knative"},
+	} {
+		It("drops no request: new objects, time to settle, the route, time to drain, and then the old go: to "+way.by, func(ctx SpecContext) {
+			apply(ctx, function(way.from))
+			ready(ctx)
+			front, old := read[corev1.Service](ctx, "hello"), objectsOfRuns()
+			apply(ctx, function(way.toSlow))
+			eventually(ctx, "the new run to begin", func() bool {
+				s := servingOf(ctx)
+				return s.Status.ObservedGeneration == s.Generation && s.Status.State == corev1beta2.Starting && len(objectsOfRuns()) > len(old)
+			})
+			Expect(read[corev1.Service](ctx, "hello").ResourceVersion).To(Equal(front.ResourceVersion), "the old run serves")
 
-	It("from KEDA to Knative serves through the interceptor until Knative's revision is ready", func(ctx SpecContext) {
-		apply(ctx, function(onKEDA()))
-		ready(ctx)
-		front := read[corev1.Service](ctx, "hello")
-		apply(ctx, function(lines("  serving:", "    triggers: {http: {port: 8080}}", slow)))
-		eventually(ctx, "Knative to begin", func() bool {
-			service := &kservingv1.Service{}
-			return w.Get(ctx, "hello", service) == nil && service.Status.ObservedGeneration == service.Generation
+			apply(ctx, function(way.to))
+			var routed, gone time.Time
+			eventually(ctx, "the route to change", func() bool {
+				routed = time.Now()
+				return routeOf(ctx, "hello") != front.Annotations[route.Annotation]
+			})
+			Expect(objectsOfRuns()).To(ContainElements(old), "requests that the old run still answers")
+			for _, o := range w.All() {
+				if name := o.GetKind() + "/" + o.GetName(); slices.Contains(objectsOfRuns(), name) && !slices.Contains(old, name) {
+					Expect(routed).To(BeTemporally(">=", o.GetCreationTimestamp().Add(settle)), "the proxies have to learn of "+name)
+				}
+			}
+			eventually(ctx, "the old objects to go", func() bool {
+				gone = time.Now()
+				return !slices.ContainsFunc(objectsOfRuns(), func(name string) bool { return slices.Contains(old, name) })
+			})
+			Expect(gone).To(BeTemporally(">=", routed.Truncate(time.Second).Add(drain)))
+			ready(ctx)
+			Expect(read[corev1.Service](ctx, "hello").UID).To(Equal(front.UID), "the name never changes")
+			Expect(did("patch services hello")).To(BeNumerically(">", 0))
 		})
-		eventually(ctx, "the Serving to start", func() bool {
-			s := servingOf(ctx)
-			return s.Status.ObservedGeneration == s.Generation && s.Status.State == corev1beta2.Starting
-		})
-		Expect(read[corev1.Service](ctx, "hello").UID).To(Equal(front.UID))
-		read[appsv1.Deployment](ctx, "hello-http")
-		apply(ctx, function(served))
-		ready(ctx)
-		Expect(metav1.GetControllerOf(read[corev1.Service](ctx, "hello")).Kind).To(Equal("Route"))
-		eventually(ctx, "the Deployment to go", func() bool { return absent[appsv1.Deployment](ctx, "hello-http") })
-		Expect(did("delete services hello")).To(BeNumerically("<", did("delete deployments hello-http")), "the name first, the copies when the new ones serve")
-	})
+	}
 
 	It("keeps the old run when the new one is broken", func(ctx SpecContext) {
 		apply(ctx, function(served))
 		ready(ctx)
 		apply(ctx, function(onKEDA("    params: {MODE: kit-broken}")))
 		stalled(ctx, corev1beta2.ImagePullFailedReason)
-		Expect(absent[kservingv1.Service](ctx, "hello")).To(BeFalse())
+		Expect(absent[kservingv1.Service](ctx, "hello-knative")).To(BeFalse())
+		Expect(routeOf(ctx, "hello")).To(ContainSubstring("hello-knative"))
 		apply(ctx, function(served))
 		eventually(ctx, "the broken run to go", func() bool { return len(w.Objects("Deployment")) == 0 })
 		ready(ctx)

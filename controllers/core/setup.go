@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	daprv1alpha1 "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
 	resiliencyv1alpha1 "github.com/dapr/dapr/pkg/apis/resiliency/v1alpha1"
@@ -16,7 +17,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -47,8 +47,6 @@ type Options struct {
 	Serving core.ServingSettings
 	// TrustDomain is Dapr's trust domain; "cluster.local" when empty.
 	TrustDomain string
-	// Interceptor is the Service of KEDA's HTTP add-on that takes requests; DefaultInterceptor when empty.
-	Interceptor types.NamespacedName
 	// ClusterDomain is the DNS suffix of Services; "cluster.local" when empty.
 	ClusterDomain string
 	// Concurrency is how many objects of one kind are worked on at once; 4 when 0.
@@ -66,13 +64,22 @@ type Options struct {
 // DefaultInterceptor is where KEDA's HTTP add-on puts its interceptor unless told otherwise.
 var DefaultInterceptor = types.NamespacedName{Namespace: "keda", Name: "keda-add-ons-http-interceptor-proxy"}
 
+const (
+	// defaultSettle is longer than what KEDA's interceptor and Knative's ingress take to hear of a new function.
+	defaultSettle = 5 * time.Second
+	// defaultDrain is as long as a pod that ends is given by default.
+	defaultDrain = 30 * time.Second
+)
+
 // withDefaults fills in what is empty.
 func (o Options) withDefaults() Options {
 	o.ClusterDomain = cmp.Or(o.ClusterDomain, "cluster.local")
 	o.TrustDomain = cmp.Or(o.TrustDomain, "cluster.local")
 	o.Serving.PlatformNamespace = cmp.Or(o.Serving.PlatformNamespace, "openfunction")
 	o.Serving.DaprNamespace = cmp.Or(o.Serving.DaprNamespace, "dapr-system")
-	o.Interceptor = cmp.Or(o.Interceptor, DefaultInterceptor)
+	o.Serving.Interceptor = cmp.Or(o.Serving.Interceptor, DefaultInterceptor)
+	o.Serving.Settle = cmp.Or(o.Serving.Settle, defaultSettle)
+	o.Serving.Drain = cmp.Or(o.Serving.Drain, defaultDrain)
 	o.Concurrency = cmp.Or(o.Concurrency, 4)
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
@@ -119,21 +126,8 @@ func CacheOptions(options Options) cache.Options {
 				cache.AllNamespaces: {LabelSelector: labelled(corev1beta2.BuilderLabel)},
 				platform:            {LabelSelector: labels.Everything()},
 			}},
-			&discoveryv1.EndpointSlice{}: {
-				Label: slicesOf(options.Interceptor.Name, core.InterceptorService),
-				Namespaces: map[string]cache.Config{
-					options.Interceptor.Namespace: {}, platform: {},
-				},
-			},
 		},
 	}
-}
-
-// slicesOf selects the EndpointSlices of Services.
-func slicesOf(services ...string) labels.Selector {
-	requirement, err := labels.NewRequirement(discoveryv1.LabelServiceName, selection.In, services)
-	utilruntime.Must(err) // the names are those of Services
-	return labels.NewSelector().Add(*requirement)
 }
 
 // NewCache makes a cache that can be made before Tekton and Knative are installed: cache.New asks the scope of every kind in its options.
@@ -194,10 +188,6 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 		func() error {
 			return (&ServingReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,
 				ClusterDomain: options.ClusterDomain, TrustDomain: options.TrustDomain, Settings: options.Serving, Kinds: options.Kinds}).setup(mgr, options)
-		},
-		func() error {
-			return (&InterceptorReconciler{Client: mgr.GetClient(), Interceptor: options.Interceptor,
-				Namespace: options.Serving.PlatformNamespace}).setup(mgr, options)
 		},
 	} {
 		if err := setup(); err != nil {

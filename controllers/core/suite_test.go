@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -61,9 +62,16 @@ func trustBundle() *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "dapr-trust-bundle", Namespace: "dapr-system"}, Data: map[string]string{"ca.crt": "ANCHORS"}}
 }
 
+// How long a change of the run takes. The API server's times are whole seconds.
+const (
+	settle = time.Second
+	drain  = 2 * time.Second
+)
+
 func setup(mgr ctrl.Manager) error {
 	return controllers.SetupWithManager(mgr, controllers.Options{
-		Serving:            core.ServingSettings{AgentImage: "registry.example.test/agent:v1", DaprdImage: "registry.example.test/daprd:v1"},
+		Serving: core.ServingSettings{AgentImage: "registry.example.test/agent:v1", DaprdImage: "registry.example.test/daprd:v1",
+			Settle: settle, Drain: drain},
 		Build:              core.BuildSettings{FetcherImage: "registry.example.test/fetcher:v1", DockerfileImage: "registry.example.test/kaniko:v1"},
 		Logs:               &logs,
 		SkipNameValidation: true,

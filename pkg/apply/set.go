@@ -81,6 +81,15 @@ func (s Set) Apply(ctx context.Context, wanted client.Object) (client.Object, er
 	return after, nil
 }
 
+// Read returns the child of the wanted object's name as Apply would find it, or the problem that its name is somebody else's.
+func (s Set) Read(ctx context.Context, wanted client.Object) (live client.Object, found bool, err error) {
+	kind, err := apiutil.GVKForObject(wanted, s.Client.Scheme())
+	if err != nil {
+		return nil, false, fmt.Errorf("finding the kind of a child: %w", err)
+	}
+	return s.live(ctx, kind, wanted)
+}
+
 // ownerLives asks past the cache whether the owner is still there. The garbage collector removes the children of an owner that is gone, and a
 // cache that lags behind would have them made again.
 func (s Set) ownerLives(ctx context.Context) (bool, error) {

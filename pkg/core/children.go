@@ -11,6 +11,9 @@ import (
 // AsyncChild so that both may exist while a function changes from one run to the other.
 func HTTPChild(serving string) string { return names.ChildWithin(scaledLength, serving, "http") }
 
+// KnativeChild is the name of the Knative Service of the Serving. The Serving's own name is that of its front Service, which Knative must not take.
+func KnativeChild(serving string) string { return names.Child(serving, "knative") }
+
 // AsyncChild is the name of every object by which an event-driven Serving runs: workload, headless Service and scaler.
 func AsyncChild(serving string) string { return names.ChildWithin(scaledLength, serving, "async") }
 
@@ -41,8 +44,8 @@ const (
 	PreviousTokenKey = "previous"
 	// ScalerPort is the port of the agent's KEDA external push scaler.
 	ScalerPort = 9090
-	// InterceptorService is the Service in the operator's namespace that stands before the interceptor of KEDA's HTTP add-on.
-	InterceptorService = "http-interceptor"
+	// RouterService is the Service of the router, in the operator's namespace, to which the name of every function that answers HTTP leads.
+	RouterService = "router"
 )
 
 // FunctionName is the Function the Serving belongs to, or the Serving itself when it stands alone.
@@ -55,5 +58,10 @@ func FunctionName(s *corev1beta2.Serving) string {
 
 // FrontHost is the host name by which HTTP functions are called inside the cluster.
 func FrontHost(in Input) string {
-	return in.Serving.Name + "." + in.Serving.Namespace + ".svc." + in.ClusterDomain
+	return ServiceHost(in.Serving.Name, in.Serving.Namespace, in.ClusterDomain)
+}
+
+// ServiceHost is the host name of a Service inside the cluster.
+func ServiceHost(name, namespace, clusterDomain string) string {
+	return name + "." + namespace + ".svc." + clusterDomain
 }

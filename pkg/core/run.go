@@ -7,9 +7,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/core/route"
 )
 
 // ServingRun turns a Serving into the objects that serve it, and reads their health back.
@@ -24,22 +26,16 @@ type ServingRun interface {
 	Health(live Live) Health
 }
 
-// Addresser is a ServingRun whose objects answer requests.
-type Addresser interface {
-	// Addresses returns where the live objects can be reached; none before an engine has given them an address.
-	Addresses(live Live) []corev1beta2.FunctionAddress
-}
-
-// Fronted is a ServingRun that makes the Service that bears the function's own name. On other runs the engine makes it.
+// Fronted is a ServingRun that answers requests: callers reach it by the function's own name, through the router.
 type Fronted interface {
-	// Front returns the Service; it is applied when the run is healthy and the objects of another run are gone.
-	Front(in Input) client.Object
+	// Backend returns where the router finds what the run serves, which depends on names only. Its weight is 0.
+	Backend(in Input) route.Backend
 }
 
-// NameTaker is a ServingRun whose engine makes the Service of the function's own name.
-type NameTaker interface {
-	// WantsName tells that all but that Service is ready.
-	WantsName(live Live) bool
+// Addresser is a ServingRun whose engine makes it known outside the cluster.
+type Addresser interface {
+	// Addresses returns where the live objects can be reached besides the function's own name; none before the engine has said so.
+	Addresses(live Live) []corev1beta2.FunctionAddress
 }
 
 // Starter is a ServingRun whose engine scales a version to zero before anybody knows whether it can start. It keeps one copy until it has.
@@ -106,8 +102,15 @@ type ServingSettings struct {
 	DaprdImage string
 	// DaprNamespace is where Dapr's control plane runs, e.g. "dapr-system".
 	DaprNamespace string
-	// PlatformNamespace is where the operator runs, e.g. "openfunction". A Service there stands before the interceptor of KEDA's HTTP add-on.
+	// PlatformNamespace is where the operator and the router run, e.g. "openfunction".
 	PlatformNamespace string
+	// Interceptor is the Service of KEDA's HTTP add-on that takes requests.
+	Interceptor types.NamespacedName
+	// Settle is how long the objects of another run must have existed, and been healthy, before requests go there: the engine's own proxies have
+	// to learn of them.
+	Settle time.Duration
+	// Drain is how long the objects of the run before stay after requests go elsewhere, for those that they still answer.
+	Drain time.Duration
 }
 
 // Frameworks is what the operator sets for the functions frameworks of all functions: the keys "hooks" and "tracing", or their older names
@@ -170,6 +173,8 @@ type Health struct {
 	Message string
 	// Serving names an older version that still answers while the current one does not; empty when there is none.
 	Serving string
+	// Since is when what Running rests on was last seen to change, by the engine's own account; zero when it does not say.
+	Since time.Time
 }
 
 // BuildInput is everything a BuildRun may depend on.

@@ -179,6 +179,9 @@ func (w *World) Settled(ctx context.Context) error {
 			if why := unsettled(o); why != "" {
 				return false, fmt.Errorf("%s: %s", id(o), why)
 			}
+			if w.drains(o) {
+				return false, fmt.Errorf("%s still has the objects of an earlier run", id(o))
+			}
 		}
 		return true, nil
 	})
@@ -249,6 +252,20 @@ func unsettled(o *unstructured.Unstructured) string {
 		return ""
 	}
 	return "neither Ready nor Stalled"
+}
+
+// drains tells that an object is a Serving that is Ready and has objects of more than one run: those of the earlier one are about to go.
+func (w *World) drains(s *unstructured.Unstructured) bool {
+	if s.GetKind() != "Serving" || condition(s, "Ready") != "True" {
+		return false
+	}
+	runs := map[string]bool{}
+	for _, o := range w.mirror.objects(w.Namespace) {
+		if run := o.GetLabels()[corev1beta2.RunLabel]; run != "" && metav1.IsControlledBy(o, s) {
+			runs[run] = true
+		}
+	}
+	return len(runs) > 1
 }
 
 func ours(o *unstructured.Unstructured) bool { return ofOurGroups(o.GroupVersionKind().Group) }

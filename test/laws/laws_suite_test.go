@@ -5,6 +5,7 @@ package laws
 import (
 	"context"
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -57,7 +58,8 @@ func program(r *kit.Recorder, worlds ...*kit.World) kit.Program {
 			return controllers.SetupWithManager(mgr, controllers.Options{
 				SkipNameValidation: true,
 				Build:              core.BuildSettings{FetcherImage: "registry.example.test/fetcher:v1"},
-				Serving:            core.ServingSettings{AgentImage: "registry.example.test/agent:v1", DaprdImage: "registry.example.test/daprd:v1"},
+				Serving: core.ServingSettings{AgentImage: "registry.example.test/agent:v1", DaprdImage: "registry.example.test/daprd:v1",
+					Settle: time.Second, Drain: time.Second},
 			})
 		},
 	}

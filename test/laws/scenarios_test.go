@@ -142,6 +142,10 @@ var scenarios = []scenario{
 		steps: []step{{do: applying(foreign), until: exists("Service", "hello")}, apply(function(image("v1"), serving("100m")))},
 	},
 	{
+		name:  "find the name of the Knative Service taken",
+		steps: []step{{do: applying(foreignRun), until: exists("Service", "hello-knative")}, apply(function(image("v1"), serving("100m")))},
+	},
+	{
 		name:    "delete",
 		steps:   []step{apply(function(image("v1"), inline("package main"), serving("100m"))), {do: deleting("Function", "hello"), until: empty}},
 		scratch: []string{},
@@ -284,11 +288,19 @@ spec:
 `
 }
 
-// foreign is an object of somebody else that has the name our controllers want.
+// foreign is an object of somebody else for which Knative takes the name that our controllers want.
 const foreign = `
 apiVersion: serving.knative.dev/v1
 kind: Service
 metadata: {name: hello}
+spec: {template: {spec: {containers: [{image: registry.example.test/foreign}]}}}
+`
+
+// foreignRun is one that has the name of what serves.
+const foreignRun = `
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: hello-knative}
 spec: {template: {spec: {containers: [{image: registry.example.test/foreign}]}}}
 `
 

@@ -143,6 +143,28 @@ type ServingSpec struct {
 	// imageCredentials names a Secret of type kubernetes.io/dockerconfigjson to pull the image with.
 	// +optional
 	ImageCredentials *corev1.LocalObjectReference `json:"imageCredentials,omitempty"`
+
+	// split sends a share of the HTTP requests for this Serving to another one of the namespace. Default: none. A Function sets it on its
+	// Serving while a new version is tried.
+	// Example: {serving: hello-canary, percent: 10}
+	// +optional
+	Split *ServingSplit `json:"split,omitempty"`
+}
+
+// ServingSplit is a share of a Serving's requests that another Serving answers.
+type ServingSplit struct {
+	// serving is the name of the Serving that gets the share, in the same namespace; at most 63 characters. One that does not exist, is not Ready
+	// or answers no HTTP gets none, until it is and does. Only its own version counts, not where it sends a share of its own to.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Serving string `json:"serving"`
+
+	// percent is how many of a hundred requests go there, 0 to 100. The others stay here.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Percent int32 `json:"percent"`
 }
 
 // ServingStatus is how the function runs.
@@ -189,7 +211,7 @@ type ServingStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	Service string `json:"url,omitempty"`
 
-	// addresses are the URLs the engine gives the function.
+	// addresses are the URLs of the function: the one inside the cluster, and the one outside that the engine gives it.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -212,6 +234,7 @@ type ServingStatus struct {
 // +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message=`metadata.name must be at most 63 characters, because it becomes a label and a host name; choose a shorter name`,fieldPath=`.metadata.name`
 // +kubebuilder:validation:XValidation:rule=`!self.metadata.name.contains('.')`,message=`metadata.name must not contain a dot when the function is served, because it becomes a host name; use - in place of .`,fieldPath=`.metadata.name`
 // +kubebuilder:validation:XValidation:rule=`(has(self.spec.triggers) && has(self.spec.triggers.dapr) && self.spec.triggers.dapr.size() > 0 && !has(self.spec.triggers.http)) || self.metadata.name.matches('^[a-z]')`,message=`metadata.name must begin with a letter when the function answers HTTP, because it becomes the name of a Service; choose a name like fn-1`,fieldPath=`.metadata.name`
+// +kubebuilder:validation:XValidation:rule=`!has(self.spec.split) || self.spec.split.serving != self.metadata.name`,message=`split.serving must be another Serving than this one; name the one that gets the share`,fieldPath=`.spec.split.serving`
 type Serving struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

@@ -27,7 +27,8 @@ func (Run) Health(live core.Live) core.Health {
 	}
 	ready := service.Status.GetCondition(apis.ConditionReady)
 	if ready.IsTrue() {
-		return core.Health{Phase: core.Running, Reason: corev1beta2.RunningReason, Message: "Knative serves this version"}
+		return core.Health{Phase: core.Running, Reason: corev1beta2.RunningReason, Message: "Knative serves this version",
+			Since: ready.LastTransitionTime.Inner.Time}
 	}
 	if outOfDate(service) {
 		return core.Health{Phase: core.Starting, Reason: corev1beta2.StartingReason, Message: "Knative is making a revision of this version"}

@@ -16,6 +16,7 @@ import (
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/core/route"
 	"github.com/openfunction/openfunction/pkg/core/serving/knative"
 )
 
@@ -83,16 +84,23 @@ func TestAddresses(t *testing.T) {
 		t.Errorf("addresses out of nothing: %v", got)
 	}
 	service := l.Objects[0].(*kservingv1.Service)
-	service.Status.Address = &duckv1.Addressable{URL: apis.HTTP("hello.team.svc.cluster.local")}
-	service.Status.URL = apis.HTTP("hello.team.example.com")
-	inside := corev1beta2.FunctionAddress{Type: ptr.To(corev1beta2.InternalAddressType), Value: "http://hello.team.svc.cluster.local"}
-	outside := corev1beta2.FunctionAddress{Type: ptr.To(corev1beta2.ExternalAddressType), Value: "http://hello.team.example.com"}
-	if diff := cmp.Diff([]corev1beta2.FunctionAddress{inside, outside}, knative.Run{}.Addresses(l)); diff != "" {
+	service.Status.Address = &duckv1.Addressable{URL: apis.HTTP("hello-knative.team.svc.cluster.local")}
+	service.Status.URL = apis.HTTP("hello-knative.team.example.com")
+	outside := corev1beta2.FunctionAddress{Type: ptr.To(corev1beta2.ExternalAddressType), Value: "http://hello-knative.team.example.com"}
+	if diff := cmp.Diff([]corev1beta2.FunctionAddress{outside}, knative.Run{}.Addresses(l)); diff != "" {
 		t.Error(diff)
 	}
-	service.Status.URL = apis.HTTP("hello.team.svc.cluster.local")
-	if diff := cmp.Diff([]corev1beta2.FunctionAddress{inside}, knative.Run{}.Addresses(l)); diff != "" {
-		t.Errorf("a function for the cluster alone has no address outside: %s", diff)
+	service.Status.URL = apis.HTTP("hello-knative.team.svc.cluster.local")
+	if got := (knative.Run{}).Addresses(l); got != nil {
+		t.Errorf("a function for the cluster alone has no address outside: %v", got)
+	}
+}
+
+func TestBackendIsTheKnativeService(t *testing.T) {
+	in := core.Input{Serving: &corev1beta2.Serving{ObjectMeta: metav1.ObjectMeta{Name: "hello", Namespace: "team"}}, ClusterDomain: "cluster.local"}
+	want := route.Backend{Address: "hello-knative.team.svc.cluster.local:80", Host: "hello-knative.team.svc.cluster.local"}
+	if diff := cmp.Diff(want, knative.Run{}.Backend(in)); diff != "" {
+		t.Error(diff)
 	}
 }
 

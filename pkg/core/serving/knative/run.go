@@ -3,6 +3,7 @@
 package knative
 
 import (
+	"net"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -12,6 +13,7 @@ import (
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/core/route"
 )
 
 // Run is the ServingRun on Knative Serving.
@@ -19,6 +21,7 @@ type Run struct{}
 
 var (
 	_ core.ServingRun = Run{}
+	_ core.Fronted    = Run{}
 	_ core.Addresser  = Run{}
 	_ core.Explainer  = Run{}
 )
@@ -44,20 +47,26 @@ func (Run) Desired(in core.Input) ([]client.Object, error) {
 	return []client.Object{service}, nil
 }
 
-// Addresses returns the address inside the cluster and, where Knative gives one, the one outside.
+// Backend returns the Knative Service, which its ingress knows by its host name.
+func (Run) Backend(in core.Input) route.Backend {
+	host := core.ServiceHost(core.KnativeChild(in.Serving.Name), in.Serving.Namespace, in.ClusterDomain)
+	return route.Backend{Address: net.JoinHostPort(host, port), Host: host}
+}
+
+// port is where Knative's ingress listens inside the cluster.
+const port = "80"
+
+// Addresses returns the address outside the cluster, where Knative gives one.
 func (Run) Addresses(live core.Live) []corev1beta2.FunctionAddress {
 	service, found := core.Find[*kservingv1.Service](live)
 	if !found {
 		return nil
 	}
-	var addresses []corev1beta2.FunctionAddress
-	if inside := service.Status.Address; inside != nil && inside.URL != nil {
-		addresses = append(addresses, corev1beta2.FunctionAddress{Type: ptr.To(corev1beta2.InternalAddressType), Value: inside.URL.String()})
+	url := service.Status.URL
+	if url == nil || strings.HasSuffix(url.Host, ".svc."+live.ClusterDomain) {
+		return nil
 	}
-	if url := service.Status.URL; url != nil && !strings.HasSuffix(url.Host, ".svc."+live.ClusterDomain) {
-		addresses = append(addresses, corev1beta2.FunctionAddress{Type: ptr.To(corev1beta2.ExternalAddressType), Value: url.String()})
-	}
-	return addresses
+	return []corev1beta2.FunctionAddress{{Type: ptr.To(corev1beta2.ExternalAddressType), Value: url.String()}}
 }
 
 // Explain knows the feature of Knative that is off by default and that every function needs, to learn its pod's name.

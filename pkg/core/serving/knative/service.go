@@ -47,7 +47,7 @@ func service(in core.Input) (*kservingv1.Service, error) {
 	labels := podspec.Labels(in, Run{}.Name())
 	return &kservingv1.Service{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:        in.Serving.Name,
+			Name:        core.KnativeChild(in.Serving.Name),
 			Namespace:   in.Serving.Namespace,
 			Labels:      labels,
 			Annotations: onService,

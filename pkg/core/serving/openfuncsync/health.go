@@ -19,7 +19,13 @@ func (Run) Health(live core.Live) core.Health {
 	if !found {
 		return core.Health{Phase: core.Starting, Reason: corev1beta2.StartingReason, Message: "The Deployment of this version is being made"}
 	}
-	return opinion(live, deployment.Name).Scaled(workload.RolloutOf(deployment, live.Pods).Health())
+	health := opinion(live, deployment.Name).Scaled(workload.RolloutOf(deployment, live.Pods).Health())
+	if scaler, found := core.Find[*httpv1alpha1.HTTPScaledObject](live); found && health.Phase == core.Running {
+		if ready := meta.FindStatusCondition(scaler.Status.Conditions, httpv1alpha1.ConditionTypeReady); ready != nil {
+			health.Since = ready.LastTransitionTime.Time
+		}
+	}
+	return health
 }
 
 // opinion reads the condition of the HTTPScaledObject. One about an earlier generation that is good stays good; one that is not is being mended.

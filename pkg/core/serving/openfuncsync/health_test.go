@@ -16,6 +16,7 @@ import (
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/core/route"
 	"github.com/openfunction/openfunction/pkg/core/serving/openfuncsync"
 	"github.com/openfunction/openfunction/pkg/core/serving/workload"
 	"github.com/openfunction/openfunction/pkg/problem"
@@ -95,13 +96,9 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-func TestAddresses(t *testing.T) {
-	if got := (openfuncsync.Run{}).Addresses(core.Live{}); got != nil {
-		t.Errorf("addresses out of nothing: %v", got)
-	}
-	got := openfuncsync.Run{}.Addresses(live(t, func(*appsv1.Deployment, *httpv1alpha1.HTTPScaledObject) {}))
-	want := []corev1beta2.FunctionAddress{{Type: ptr.To(corev1beta2.InternalAddressType), Value: "http://hello.team.svc.cluster.local"}}
-	if diff := cmp.Diff(want, got); diff != "" {
+func TestBackendIsTheInterceptor(t *testing.T) {
+	want := route.Backend{Address: "interceptor.keda.svc.cluster.local:8080", Host: "hello.team.svc.cluster.local"}
+	if diff := cmp.Diff(want, openfuncsync.Run{}.Backend(input(serving(nil, nil)))); diff != "" {
 		t.Error(diff)
 	}
 }

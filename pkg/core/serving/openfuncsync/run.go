@@ -3,6 +3,7 @@
 package openfuncsync
 
 import (
+	"net"
 	"slices"
 	"strings"
 
@@ -16,8 +17,8 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/core/route"
 	"github.com/openfunction/openfunction/pkg/core/serving/podspec"
 	"github.com/openfunction/openfunction/pkg/core/serving/workload"
 )
@@ -28,6 +29,8 @@ const name = "openfuncsync"
 const (
 	// servicePort is the port of the function's Services.
 	servicePort int32 = 80
+	// interceptorPort is where the interceptor takes plain HTTP.
+	interceptorPort = "8080"
 	// appProtocolH2C tells the interceptor, which reads it from the Service, that the function speaks HTTP/2 only.
 	appProtocolH2C = "kubernetes.io/h2c"
 	// portNameH2C is how a template says the same, as with Knative: by the name of the port.
@@ -39,7 +42,6 @@ type Run struct{}
 
 var (
 	_ core.ServingRun = Run{}
-	_ core.Addresser  = Run{}
 	_ core.Fronted    = Run{}
 	_ core.Starter    = Run{}
 )
@@ -116,27 +118,13 @@ func appProtocol(template corev1.PodTemplateSpec) *string {
 	return nil
 }
 
-// Front returns the Service of the function's name: the interceptor's address, whose port is only a hint.
-func (Run) Front(in core.Input) client.Object {
-	front := workload.Object{Name: in.Serving.Name, Run: name}
-	return &corev1.Service{
-		ObjectMeta: front.Meta(in),
-		Spec: corev1.ServiceSpec{
-			Type:         corev1.ServiceTypeExternalName,
-			ExternalName: core.InterceptorService + "." + in.Settings.PlatformNamespace + ".svc." + in.ClusterDomain,
-			Ports:        []corev1.ServicePort{{Name: "http", Protocol: corev1.ProtocolTCP, Port: servicePort, TargetPort: intstr.FromInt32(servicePort)}},
-		},
+// Backend returns the interceptor, which knows the function by its host name.
+func (Run) Backend(in core.Input) route.Backend {
+	interceptor := in.Settings.Interceptor
+	return route.Backend{
+		Address: net.JoinHostPort(core.ServiceHost(interceptor.Name, interceptor.Namespace, in.ClusterDomain), interceptorPort),
+		Host:    core.FrontHost(in),
 	}
-}
-
-// Addresses returns the address inside the cluster. The user's host names are no addresses until something outside routes them here.
-func (Run) Addresses(live core.Live) []corev1beta2.FunctionAddress {
-	scaler, found := core.Find[*httpv1alpha1.HTTPScaledObject](live)
-	if !found {
-		return nil
-	}
-	host := scaler.Labels[corev1beta2.ServingLabel] + "." + scaler.Namespace + ".svc." + live.ClusterDomain
-	return []corev1beta2.FunctionAddress{{Type: ptr.To(corev1beta2.InternalAddressType), Value: "http://" + host}}
 }
 
 // Version is the version of the pods.
