@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +24,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/openfunction/openfunction/test/ports"
 )
 
 // Options say what a control plane is started with. The zero value is right for most suites.
@@ -126,7 +130,16 @@ func (cp *ControlPlane) startAPIServer(o Options) error {
 			return err
 		}
 	}
-	server.SecureServing.Address = "127.0.0.1"
+	address, err := ports.Address()
+	if err != nil {
+		return err
+	}
+	etcd.URL = &url.URL{Scheme: "http", Host: address}
+	port, err := ports.Free()
+	if err != nil {
+		return err
+	}
+	server.SecureServing.Address, server.SecureServing.Port = "127.0.0.1", strconv.Itoa(port)
 	// Pods have a service account on every cluster, and may ask for a token of it.
 	server.Configure().Disable("disable-admission-plugins")
 	// Some distributions guard owner references; a role must be enough there too.
@@ -142,7 +155,7 @@ func (cp *ControlPlane) startAPIServer(o Options) error {
 	cp.env = &envtest.Environment{
 		ControlPlane:             envtest.ControlPlane{APIServer: server, Etcd: etcd, KubectlPath: cp.programs["kube-apiserver"]},
 		Scheme:                   cp.Scheme,
-		ControlPlaneStartTimeout: time.Minute,
+		ControlPlaneStartTimeout: 3 * time.Minute, // on a busy machine
 		ControlPlaneStopTimeout:  time.Minute,
 	}
 	config, err := cp.env.Start()

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/openfunction/openfunction/test/agent/standin"
+	"github.com/openfunction/openfunction/test/ports"
 )
 
 // Options say how long and how hard.
@@ -156,12 +157,11 @@ func answering(ctx context.Context, app standin.App) error {
 }
 
 func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := ports.Address()
 	if err != nil {
 		return err.Error() // whoever listens there will say so
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 // paced sends events at a rate, whatever becomes of those before: an answer that is late does not make the next event late.
