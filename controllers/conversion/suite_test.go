@@ -5,7 +5,6 @@ package conversion_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -29,6 +28,7 @@ import (
 	corev1beta1 "github.com/openfunction/openfunction/apis/core/v1beta1"
 	"github.com/openfunction/openfunction/controllers/conversion"
 	"github.com/openfunction/openfunction/test/kit"
+	"github.com/openfunction/openfunction/test/ports"
 )
 
 const (
@@ -87,11 +87,13 @@ var _ = BeforeSuite(func(ctx context.Context) {
 
 	// Two replicas, as installed; the API server speaks to the first.
 	user := operator(ctx)
-	ports := []int{freePort(), freePort()}
-	reach(ctx, ports[0])
-	for _, port := range ports {
-		run(user, port)
-	}
+	first, err := ports.Free()
+	Expect(err).NotTo(HaveOccurred())
+	second, err := ports.Free()
+	Expect(err).NotTo(HaveOccurred())
+	reach(ctx, first)
+	run(user, first)
+	run(user, second)
 	Expect(cp.Client.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name + "-certificate", Namespace: namespace}})).To(Succeed())
 	// A list without objects needs no conversion.
 	for _, kind := range []string{"Builder", "Function", "Serving"} {
@@ -169,12 +171,4 @@ func run(user *rest.Config, port int) {
 		stop()
 		Expect(<-done).To(Succeed())
 	})
-}
-
-func freePort() int {
-	GinkgoHelper()
-	listener, err := net.Listen("tcp", "localhost:0")
-	Expect(err).NotTo(HaveOccurred())
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
