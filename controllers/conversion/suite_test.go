@@ -99,7 +99,7 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	for _, kind := range []string{"Builder", "Function", "Serving"} {
 		Expect(c.Create(ctx, parse(v1beta2, kind, "always-there", `{spec: {image: a, builder: b, source: {inline: {a: b}}, serving: {}}}`))).To(Succeed())
 	}
-	Eventually(ctx, convertAll).WithTimeout(30 * time.Second).Should(Succeed())
+	Eventually(ctx, convertAll).WithTimeout(2 * time.Minute).Should(Succeed())
 }, NodeTimeout(5*time.Minute))
 
 // convertAll has objects of every kind converted.
