@@ -36,11 +36,12 @@ const (
 	name      = "openfunction-webhook"
 )
 
-// short lifetimes make every spec run while certificates (every 6 s) and authorities (every 15 s) are replaced.
+// short lifetimes make every spec run while certificates (every 8 s) and authorities (every 25 s) are replaced. On a busy machine the API server
+// may take seconds to hear of an authority.
 var short = conversion.Lifetimes{
-	Authority: 2 * time.Minute, AuthorityMargin: 105 * time.Second,
-	Server: time.Minute, ServerMargin: 54 * time.Second,
-	Overlap: 4 * time.Second,
+	Authority: 2 * time.Minute, AuthorityMargin: 95 * time.Second,
+	Server: time.Minute, ServerMargin: 52 * time.Second,
+	Overlap: 10 * time.Second,
 }
 
 var (
