@@ -39,6 +39,10 @@ test: ## unit, golden and control plane tests under the race detector
 e2e: ## Ginkgo suite on the local cluster, or the one KUBECONFIG names
 	go run github.com/onsi/ginkgo/v2/ginkgo --procs=3 --timeout=80m -v ./test/e2e
 
+.PHONY: faults
+faults: ## the fault campaign: every scenario under every fault; PLAN='…' runs one plan again
+	CGO_ENABLED=1 FAULTS=all FAULTS_PLAN="$(PLAN)" go test -race -count=1 -v -timeout=90m ./test/faults
+
 .PHONY: perf
 perf: ## print the performance figures, one `name value unit` a line
 	go run ./test/perf

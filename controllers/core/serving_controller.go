@@ -111,7 +111,7 @@ func (r *ServingReconciler) setup(mgr ctrl.Manager, options Options) error {
 }
 
 func controllerOptions(options Options) controller.Options {
-	return controller.Options{MaxConcurrentReconciles: options.Concurrency, SkipNameValidation: &options.SkipNameValidation}
+	return controller.Options{MaxConcurrentReconciles: options.Concurrency, SkipNameValidation: &options.SkipNameValidation, NewQueue: options.Queue}
 }
 
 // servingOfPod finds the Serving by the label that every pod of a function, of its agent or of its shared daprd carries.

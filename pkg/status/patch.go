@@ -81,8 +81,8 @@ func (r *Report) Finish(ctx context.Context, c client.Client, res ctrl.Result, e
 	// The lock keeps a call that read an outdated object from writing, and announcing, the same change twice.
 	patch := client.MergeFromWithOptions(r.before, client.MergeFromWithOptimisticLock{})
 	if err := c.Status().Patch(ctx, r.object.DeepCopyObject().(Object), patch); err != nil {
-		if apierrors.IsNotFound(err) {
-			return ctrl.Result{}, nil
+		if apierrors.IsNotFound(err) { // the cache still has it
+			return ctrl.Result{RequeueAfter: conflictDelay}, nil
 		}
 		return quiet(fmt.Errorf("writing the status: %w", err))
 	}
