@@ -91,13 +91,17 @@ func start(t *testing.T, kubeconfig, functions string, more ...string) *process 
 		close(p.done)
 	}()
 	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
-		<-p.done
+		p.kill()
 		if t.Failed() {
 			t.Logf("the router said:\n%s", p.output())
 		}
 	})
 	return p
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
 }
 
 func free(t *testing.T) string {
@@ -167,7 +171,10 @@ func functions(t *testing.T) string {
 		}
 		body, _ := io.ReadAll(r.Body)
 		pause, _ := time.ParseDuration(r.URL.Query().Get("pause"))
-		time.Sleep(pause)
+		select {
+		case <-time.After(pause):
+		case <-r.Context().Done():
+		}
 		fmt.Fprintf(w, "%s %s", r.Host, body)
 	}))
 	server.Config.Protocols = &http.Protocols{}
