@@ -53,8 +53,8 @@ golden: ## rewrite the golden files; read the difference like code
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)
-	@for target in $$(grep -rhoE '^func Fuzz\w+' --include=*_test.go pkg cmd apis agent builders | sed 's/func //' | sort -u); do \
-		for package in $$(grep -rlE "^func $$target\(" --include=*_test.go pkg cmd apis agent builders | xargs -n1 dirname | sort -u); do \
+	@for target in $$(grep -rhoE '^func Fuzz\w+' --include=*_test.go pkg cmd apis agent router builders | sed 's/func //' | sort -u); do \
+		for package in $$(grep -rlE "^func $$target\(" --include=*_test.go pkg cmd apis agent router builders | xargs -n1 dirname | sort -u); do \
 			go test "./$$package" -run='^$$' -fuzz="^$$target$$" -fuzztime=$${FUZZTIME:-30s}; done; done
 
 .PHONY: generate

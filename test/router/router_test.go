@@ -25,6 +25,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/openfunction/openfunction/pkg/core/route"
+	"github.com/openfunction/openfunction/test/ports"
 	"github.com/openfunction/openfunction/test/router/standin"
 )
 
@@ -106,12 +107,11 @@ func (p *process) kill() {
 
 func free(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := ports.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 func (p *process) isReady() bool {

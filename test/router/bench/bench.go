@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/openfunction/openfunction/pkg/core/route"
 	"github.com/openfunction/openfunction/test/paired"
+	"github.com/openfunction/openfunction/test/ports"
 	"github.com/openfunction/openfunction/test/router/standin"
 )
 
@@ -57,7 +57,14 @@ func Measure(ctx context.Context, o Options) ([]paired.Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	function, front := freeAddress(), freeAddress()
+	function, err := ports.Address()
+	if err != nil {
+		return nil, err
+	}
+	front, err := ports.Address()
+	if err != nil {
+		return nil, err
+	}
 	services.Set(namespace, name, route.Route{Backends: []route.Backend{{Address: function, Host: host, Weight: 1}}})
 	for _, c := range [][]string{
 		{"backend", "--address", function},
@@ -117,13 +124,4 @@ func answering(ctx context.Context, way paired.Way) error {
 		time.Sleep(50 * time.Millisecond)
 	}
 	return err
-}
-
-func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err.Error() // whoever listens there will say so
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
