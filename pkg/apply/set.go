@@ -32,6 +32,9 @@ const AppliedAnnotation = "openfunction.io/applied"
 // collectDelay is how long to wait before looking again whether the garbage collector has removed a child.
 const collectDelay = 2 * time.Second
 
+// takenDelay is how long to wait before looking again whether somebody has given up a name: objects of others are not watched.
+const takenDelay = 30 * time.Second
+
 // Set applies and prunes the children of one owner.
 type Set struct {
 	// Client reads from a cache and writes.
@@ -199,7 +202,7 @@ func (s Set) checkOwner(kind schema.GroupVersionKind, live client.Object) error 
 	if ref := metav1.GetControllerOf(live); ref != nil && ref.Kind == owner.Kind && ref.Name == s.Owner.GetName() {
 		return problem.WaitingUntil(collectDelay, NameTaken, "%s %q of an earlier %s of this name is being removed", kind.Kind, live.GetName(), owner.Kind)
 	}
-	return problem.Stalled(NameTaken, "%s %q exists and belongs to somebody else; delete or rename it, or rename this %s",
+	return problem.StalledUntil(takenDelay, NameTaken, "%s %q exists and belongs to somebody else; delete or rename it, or rename this %s",
 		kind.Kind, live.GetName(), owner.Kind)
 }
 

@@ -60,7 +60,7 @@ func (r *Report) Hold() { r.held = true }
 func (r *Report) Finish(ctx context.Context, c client.Client, res ctrl.Result, err error) (ctrl.Result, error) {
 	if stalled, ok := problem.AsStalled(err); ok {
 		MarkStalled(r.object, stalled.Reason, stalled.Message)
-		res, err = ctrl.Result{}, nil
+		res, err = ctrl.Result{RequeueAfter: stalled.Recheck}, nil
 	} else if waiting, ok := problem.AsWaiting(err); ok {
 		MarkReconciling(r.object, waiting.Reason, waiting.Message)
 		res, err = ctrl.Result{RequeueAfter: waiting.Recheck}, nil
