@@ -154,8 +154,9 @@ var _ = Describe("A Function on engine keda", func() {
 		Expect(stalled(ctx, corev1beta2.NameTakenReason).Message).To(ContainSubstring(`Service "hello"`))
 		Expect(read[corev1.Service](ctx, "hello").ResourceVersion).To(Equal(theirs.ResourceVersion))
 		Expect(hello(ctx).Status.Serving.State).To(Equal(corev1beta2.Failed))
+		Expect(created("httpscaledobjects")).To(BeZero(), "nobody could call it")
 		remove(ctx, theirs)
-		annotate(ctx, servingOf(ctx), "example.test/look", "now")
+		annotate(ctx, servingOf(ctx), "example.test/look", "now") // or wait for 30 seconds
 		eventually(ctx, "it to be ready", func() bool { return condition(hello(ctx), "Ready").Status == metav1.ConditionTrue })
 	})
 
