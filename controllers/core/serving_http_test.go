@@ -143,7 +143,7 @@ var _ = Describe("A Function on engine keda", func() {
 
 	It("does not take the name of another Service", func(ctx SpecContext) {
 		apply(ctx, function(lines("  serving:", "    triggers: {http: {engine: keda, route: {hostnames: [other.team.svc.cluster.local]}}}")))
-		Expect(stalled(ctx, corev1beta2.InvalidSpecReason).Message).To(ContainSubstring("other.team.svc.cluster.local"))
+		Expect(stalled(ctx, corev1beta2.HostNotAllowedReason).Message).To(ContainSubstring("other.team.svc.cluster.local"))
 		Expect(created("httpscaledobjects")).To(BeZero())
 	})
 
