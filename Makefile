@@ -31,9 +31,17 @@ test: ## unit, golden and control plane tests under the race detector
 	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq gcc libc6-dev; } || \
 		{ echo "The race detector needs gcc and libc6-dev; install them" >&2; exit 1; }
 	@for component in etcd kubernetes helm; do $(CLUSTER) build $$component >/dev/null; done # once; the suites would wait for it past their time
-	CGO_ENABLED=1 go test -race -count=1 -timeout=30m $$(go list ./... | grep -v -E '/test/(e2e|perf)')
+	@rm -rf bin/audit && mkdir -p bin/audit
+	OPENFUNCTION_AUDIT=$(CURDIR)/bin/audit CGO_ENABLED=1 go test -race -count=1 -timeout=30m $$(go list ./... | grep -v -E '/test/(e2e|perf)')
+	go run ./test/sec/privileges config bin/audit
 	go test -count=1 -timeout=30m ./apis/core/v1beta1 # 10,000 objects a kind and direction, for which the race detector is too slow
 	go test -C hack/cluster ./...
+
+.PHONY: sec
+sec: ## rights that are granted and not used, or used and not granted; secret values in what the platform puts out
+	@rm -rf bin/audit && mkdir -p bin/audit
+	OPENFUNCTION_AUDIT=$(CURDIR)/bin/audit go test -count=1 -timeout=30m ./controllers/... ./router/... ./test/laws ./test/sec/...
+	go run ./test/sec/privileges config bin/audit
 
 .PHONY: e2e
 e2e: ## Ginkgo suite on the local cluster, or the one KUBECONFIG names

@@ -5,8 +5,6 @@ package conversion_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +12,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -23,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/yaml"
 
 	corev1beta1 "github.com/openfunction/openfunction/apis/core/v1beta1"
 	"github.com/openfunction/openfunction/controllers/conversion"
@@ -116,21 +112,8 @@ func convertAll(ctx context.Context) error {
 // operator returns who the webhook runs as: what config/webhook allows is all it can do.
 func operator(ctx context.Context) *rest.Config {
 	GinkgoHelper()
-	user, _, err := cp.UserWith(ctx, name, "config/webhook/cluster_role.yaml")
+	user, _, err := cp.UserWith(ctx, name, "config/webhook/cluster_role.yaml", "config/webhook/role.yaml")
 	Expect(err).NotTo(HaveOccurred())
-	root, err := kit.Root()
-	Expect(err).NotTo(HaveOccurred())
-	text, err := os.ReadFile(filepath.Join(root, "config/webhook/role.yaml"))
-	Expect(err).NotTo(HaveOccurred())
-	role := &rbacv1.Role{}
-	Expect(yaml.Unmarshal(text, role)).To(Succeed())
-	role.Namespace = namespace
-	Expect(cp.Client.Create(ctx, role)).To(Succeed())
-	Expect(cp.Client.Create(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
-	})).To(Succeed())
 	return user
 }
 

@@ -35,7 +35,8 @@ type Options struct {
 	// WithoutGarbageCollector leaves kube-controller-manager out, with the garbage collector and all else it runs, for suites that only
 	// ask the API server.
 	WithoutGarbageCollector bool
-	// Audit makes the API server write every write request to the file AuditLog.
+	// Audit makes the API server write every write request to the file AuditLog. Without it the variable OPENFUNCTION_AUDIT may name a folder
+	// where to record all that our programs ask for; what is in it stays.
 	Audit bool
 }
 
@@ -144,13 +145,8 @@ func (cp *ControlPlane) startAPIServer(o Options) error {
 	server.Configure().Disable("disable-admission-plugins")
 	// Some distributions guard owner references; a role must be enough there too.
 	server.Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
-	if o.Audit {
-		policy := filepath.Join(cp.dir, "audit-policy.yaml")
-		if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
-			return err
-		}
-		cp.AuditLog = filepath.Join(cp.dir, "audit.log")
-		server.Configure().Set("audit-log-path", cp.AuditLog).Set("audit-policy-file", policy)
+	if err := cp.audit(o, server); err != nil {
+		return err
 	}
 	cp.env = &envtest.Environment{
 		ControlPlane:             envtest.ControlPlane{APIServer: server, Etcd: etcd, KubectlPath: cp.programs["kube-apiserver"]},
@@ -166,6 +162,33 @@ func (cp *ControlPlane) startAPIServer(o Options) error {
 	cp.Config.QPS = -1
 	cp.Kubeconfig = filepath.Join(cp.dir, "kubeconfig")
 	return os.WriteFile(cp.Kubeconfig, cp.env.KubeConfig, 0o600)
+}
+
+// AuditFolder is the variable that names the folder for audit logs.
+const AuditFolder = "OPENFUNCTION_AUDIT"
+
+// audit makes the API server keep an audit log if one is wanted.
+func (cp *ControlPlane) audit(o Options, server *envtest.APIServer) error {
+	policy := filepath.Join(cp.dir, "audit-policy.yaml")
+	folder := os.Getenv(AuditFolder)
+	switch {
+	case o.Audit:
+		if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+			return err
+		}
+		cp.AuditLog = filepath.Join(cp.dir, "audit.log")
+	case folder != "":
+		root, err := Root()
+		if err != nil {
+			return err
+		}
+		policy = filepath.Join(root, "hack/cluster/internal/node/audit.yaml")
+		cp.AuditLog = filepath.Join(folder, filepath.Base(cp.dir)+".log")
+	default:
+		return nil
+	}
+	server.Configure().Set("audit-log-path", cp.AuditLog).Set("audit-policy-file", policy)
+	return nil
 }
 
 // auditPolicy records who wrote what, once, when the request is over.
