@@ -75,6 +75,10 @@ verify: ## fail if what is generated is not what is committed
 	if [ "$$before" != "$$after" ] || ! git diff --quiet -- apis config; then \
 		git --no-pager diff --stat -- apis config; echo "Generated files differ: run make generate and commit" >&2; exit 1; fi
 
+.PHONY: reproducible
+reproducible: ## fail unless two clean builds of each binary are the same to the bit; minutes the first time
+	./hack/reproducible.sh
+
 .PHONY: lint
 lint: ## golangci-lint, pinned in hack/tools
 	./hack/lint.sh
