@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/core"
 	controllers "github.com/openfunction/openfunction/controllers/core"
 	"github.com/openfunction/openfunction/hack/platform"
 	"github.com/openfunction/openfunction/test/kit"
@@ -117,7 +118,7 @@ func (o *onCluster) firstAnswer(ctx context.Context) error {
 			}
 		}
 		service := &kservingv1.Service{}
-		if err := o.client.Get(ctx, client.ObjectKeyFromObject(f), service); err == nil {
+		if err := o.client.Get(ctx, client.ObjectKey{Namespace: f.Namespace, Name: core.KnativeChild(f.Name)}, service); err == nil {
 			mark(&serviceSeen)
 			if service.IsReady() {
 				mark(&serviceReady)
