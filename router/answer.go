@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 )
 
@@ -37,7 +38,7 @@ func (v *visit) answered(res *http.Response) error {
 // closeUnlessRead tells a client that is answered while it sends its body that the connection ends with this: net/http will not read what may
 // be left of the body, and a client that is not warned takes the end of the connection for a failure.
 func (v *visit) closeUnlessRead() {
-	if v.in.ProtoMajor == 1 && v.in.ContentLength != 0 && !v.body.ended.Load() {
+	if v.mayTalkOver() && !v.body.ended.Load() {
 		v.writer.Header().Set("Connection", "close")
 	}
 }
@@ -66,6 +67,7 @@ func (v *visit) failed(w http.ResponseWriter, _ *http.Request, err error) {
 func answer(w http.ResponseWriter, status int, text string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(text)+1))
 	h.Set("X-Content-Type-Options", "nosniff")
 	if status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "1")

@@ -55,14 +55,31 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	v := &visit{router: r, in: req, writer: w, key: k, function: f, result: resultBroken}
 	v.proxy = httputil.ReverseProxy{Rewrite: v.rewrite, Transport: v, ModifyResponse: v.answered, ErrorHandler: v.failed,
 		BufferPool: &r.buffers, ErrorLog: r.proxyLog}
-	if req.ProtoMajor == 1 && req.ContentLength != 0 {
+	if v.mayTalkOver() {
 		_ = http.NewResponseController(w).EnableFullDuplex() // net/http's own writer can
+		v.body.turn = make(chan struct{}, 1)
 	}
 	whole := false
 	defer func() { v.end(start, whole) }() // a broken answer ends in a panic
 	v.proxy.ServeHTTP(w, req)
+	if v.mayTalkOver() && !v.body.ended.Load() {
+		v.endEarly()
+	}
 	whole = true
 }
+
+// endEarly lets go of a client that is answered before it has sent everything.
+func (v *visit) endEarly() {
+	if v.writer.Header().Get("Content-Length") == "" {
+		v.body.end(lastOfChunk) // the last chunk is written after this
+		return
+	}
+	_ = http.NewResponseController(v.writer).Flush() // a client that is gone needs no answer
+	v.body.end(lastRead)
+}
+
+// mayTalkOver tells whether the client's body and the function's answer may cross on a connection of HTTP/1.
+func (v *visit) mayTalkOver() bool { return v.in.ProtoMajor == 1 && v.in.ContentLength != 0 }
 
 // end counts the request. An answer that is not whole was cut off by one end or the other.
 func (v *visit) end(start time.Time, whole bool) {

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"sync/atomic"
 	"time"
 )
 
@@ -124,31 +123,6 @@ func (v *visit) gotConn(info httptrace.GotConnInfo) {
 func (v *visit) unsent() bool {
 	return !v.sent && !v.body.read.Load() && (v.conn == nil || v.conn.written.Load() == v.before)
 }
-
-// body is the client's. It stays open when a try ends: the server closes it.
-type body struct {
-	io.ReadCloser
-
-	read   atomic.Bool
-	ended  atomic.Bool
-	broken atomic.Bool
-}
-
-// Read notes that the body cannot be sent from its beginning any more.
-func (b *body) Read(p []byte) (int, error) {
-	b.read.Store(true)
-	n, err := b.ReadCloser.Read(p)
-	switch {
-	case errors.Is(err, io.EOF):
-		b.ended.Store(true)
-	case err != nil:
-		b.broken.Store(true)
-	}
-	return n, err
-}
-
-// Close leaves the body open for another try.
-func (*body) Close() error { return nil }
 
 // neverTwice keeps http.Transport from repeating a request whose connection broke: it would do so with a GET, or one that has an
 // Idempotency-Key, if it had no body. What a function did once with a GET is nobody's business to do again.
