@@ -45,7 +45,7 @@ const sizeLimit = 250 << 10
 var foreign = []string{
 	"template", "route.rules", "scaledObject.advanced", "scaledObject.fallback", "scaledJob.scalingStrategy",
 	"keda.triggers", "bindings", "pubsub", "states.spec", "shipwright.params", "status.conditions", "route.conditions",
-	"route.paths",
+	"route.paths", "gatewaySpec.listeners", "status.listeners",
 	"imageCredentials", "builderCredentials", "srcRepo.credentials",
 }
 
