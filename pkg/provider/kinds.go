@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,6 +60,15 @@ func Definition() *metav1.PartialObjectMetadata {
 	definition := &metav1.PartialObjectMetadata{}
 	definition.SetGroupVersionKind(crd)
 	return definition
+}
+
+// Resource is the resource of a kind, by whose name its definition is known.
+func Resource(kind schema.GroupVersionKind) schema.GroupVersionResource {
+	plural, singular := meta.UnsafeGuessKindToResource(kind)
+	if strings.HasSuffix(singular.Resource, "ay") { // taken for "gatewaies"
+		plural.Resource = singular.Resource + "s"
+	}
+	return plural
 }
 
 // ensure starts a watch on the kind for one controller when its definition exists, and drops everybody's when the definition is gone or is another
@@ -116,9 +126,8 @@ func (k *Kinds) of(kind schema.GroupVersionKind) *watch {
 
 // definition is the UID of the kind's definition; empty where there is none.
 func (k *Kinds) definition(ctx context.Context, kind schema.GroupVersionKind) (types.UID, error) {
-	plural, _ := meta.UnsafeGuessKindToResource(kind)
 	definition := Definition()
-	err := k.client.Get(ctx, types.NamespacedName{Name: plural.GroupResource().String()}, definition)
+	err := k.client.Get(ctx, types.NamespacedName{Name: Resource(kind).GroupResource().String()}, definition)
 	if apierrors.IsNotFound(err) {
 		return "", nil
 	} else if err != nil {
@@ -142,8 +151,7 @@ func (k *Kinds) child(kind schema.GroupVersionKind) (client.Object, error) {
 func EnqueueAll(c client.Reader, kinds []schema.GroupVersionKind, list client.ObjectList) handler.EventHandler {
 	wanted := map[string]bool{}
 	for _, kind := range kinds {
-		plural, _ := meta.UnsafeGuessKindToResource(kind)
-		wanted[plural.GroupResource().String()] = true
+		wanted[Resource(kind).GroupResource().String()] = true
 	}
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, definition client.Object) []reconcile.Request {
 		if !wanted[definition.GetName()] {

@@ -40,6 +40,8 @@ func (cp *ControlPlane) players() map[schema.GroupKind]player {
 		scaledObjects:     cp.playScaledObject,
 		scaledJobs:        cp.playScaledJob,
 		httpScaledObjects: cp.playHTTPScaledObject,
+		gateways:          cp.playGateway,
+		httpRoutes:        cp.playHTTPRoute,
 		deployments:       cp.playDaprOperator,
 		statefulSets:      cp.playDaprOperator,
 	}
@@ -51,7 +53,7 @@ type player func(ctx context.Context, m *mirror, o *unstructured.Unstructured) e
 // errNotYet is why a player is asked again by and by.
 var errNotYet = errors.New("what is needed is not there yet")
 
-// PlayEngines plays Tekton, Knative, KEDA, its HTTP add-on, Dapr and the kubelet for every object of the control plane until ctx ends.
+// PlayEngines plays Tekton, Knative, KEDA, its HTTP add-on, Dapr, a gateway and the kubelet for every object of the control plane until ctx ends.
 // Builds succeed, services and pods get ready and scalers find nothing to do, but for the words above.
 func (cp *ControlPlane) PlayEngines(ctx context.Context) error {
 	m, err := cp.watch(ctx)
@@ -111,6 +113,8 @@ func concerned(m *mirror, o *unstructured.Unstructured) []played {
 		return same(services)
 	case scaledObjects:
 		return same(httpScaledObjects)
+	case gateways, httpRoutes, referenceGrants:
+		return concernedWithGateway(m, o)
 	case deployments, statefulSets:
 		var scalers []played
 		for _, scaler := range m.of(scaledObjects.Kind, o.GetNamespace()) {
