@@ -193,14 +193,13 @@ func TestAReplicaThatFailsIsLeftAloneForAWhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	failed := time.Now()
 	s.release(bad, notSent)
 	for range 3 {
 		r, err := s.acquire(t.Context(), soon())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r == bad && time.Since(failed) < firstBackoff {
+		if r == bad {
 			t.Fatal("it got a call at once")
 		}
 		s.release(r, answered)
@@ -234,7 +233,9 @@ func TestASilentReplicaGetsNoCalls(t *testing.T) {
 		}
 		return errors.Is(err, errHeld)
 	})
-	t.Logf("found after %s", time.Since(start))
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("found after %s", d)
+	}
 	r.to.(*way).die(nil)
 	if _, err := s.acquire(t.Context(), soon()); err != nil {
 		t.Errorf("it lives again: %v", err)

@@ -13,5 +13,5 @@ go build -C "$tools" -o "$bin/" sigs.k8s.io/controller-tools/cmd/controller-gen 
 "$bin/controller-gen" object:headerFile=hack/boilerplate.go.txt paths=./apis/...
 "$bin/crd" -root . -out config/crd/bases ./apis/...
 if [ -d controllers/core ]; then
-	"$bin/controller-gen" rbac:roleName=openfunction-core paths=./controllers/core output:rbac:dir=config/rbac
+	"$bin/controller-gen" rbac:roleName=openfunction-core paths="./controllers/core;./controllers/networking" output:rbac:dir=config/rbac
 fi

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command core runs the controllers of core.openfunction.io: Function, Builder and Serving.
+// Command core runs the controllers of core.openfunction.io and networking.openfunction.io.
 package main
 
 import (
@@ -19,6 +19,8 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	controllers "github.com/openfunction/openfunction/controllers/core"
+	"github.com/openfunction/openfunction/controllers/networking"
+	"github.com/openfunction/openfunction/pkg/provider"
 )
 
 // flags are the settings of the binary.
@@ -96,7 +98,12 @@ func run(f flags) error {
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("adding the readiness check: %w", err)
 	}
+	f.options.Kinds = provider.NewKinds(mgr)
 	if err := controllers.SetupWithManager(mgr, f.options); err != nil {
+		return err
+	}
+	gateways := networking.Options{PlatformNamespace: f.namespace, Concurrency: f.options.Concurrency, Kinds: f.options.Kinds}
+	if err := networking.SetupWithManager(mgr, gateways); err != nil {
 		return err
 	}
 	return mgr.Start(ctrl.SetupSignalHandler())

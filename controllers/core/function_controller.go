@@ -8,15 +8,22 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlbuilder "sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	networkingv1alpha1 "github.com/openfunction/openfunction/apis/networking/v1alpha1"
 	"github.com/openfunction/openfunction/pkg/apply"
+	"github.com/openfunction/openfunction/pkg/networking"
 	"github.com/openfunction/openfunction/pkg/problem"
+	"github.com/openfunction/openfunction/pkg/provider"
 	"github.com/openfunction/openfunction/pkg/status"
 )
 
@@ -25,7 +32,7 @@ import (
 // +kubebuilder:rbac:groups=core.openfunction.io,resources=functions/finalizers,verbs=update
 // +kubebuilder:rbac:groups=core.openfunction.io,resources=builders,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=core.openfunction.io,resources=servings,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // functionFieldOwner is the manager under which the Function controller applies.
 const functionFieldOwner = "openfunction-core/function"
@@ -39,6 +46,10 @@ type FunctionReconciler struct {
 	Clock clock.PassiveClock
 	// Recorder records Events.
 	Recorder events.EventRecorder
+	// PlatformNamespace is where the router runs.
+	PlatformNamespace string
+
+	providers *provider.Watches
 }
 
 // functionVisit is the state of one call.
@@ -54,16 +65,21 @@ type functionVisit struct {
 }
 
 func (r *FunctionReconciler) setup(mgr ctrl.Manager, options Options) error {
-	err := ctrl.NewControllerManagedBy(mgr).
+	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("function").
 		For(&corev1beta2.Function{}).
 		Owns(&corev1beta2.Builder{}).
 		Owns(&corev1beta2.Serving{}).
+		Watches(&networkingv1alpha1.Gateway{}, handler.EnqueueRequestsFromMapFunc(r.functionsAt), ctrlbuilder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesMetadata(provider.Definition(), provider.EnqueueAll(r, networking.GatewayAPI.Kinds, &corev1beta2.FunctionList{})).
 		WithOptions(controllerOptions(options)).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+		Build(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
 		return fmt.Errorf("setting up the Function controller: %w", err)
 	}
+	r.providers = options.Kinds.For(c, &corev1beta2.Function{}, map[schema.GroupVersionKind]handler.EventHandler{
+		networking.GatewayKind: listenerChanges{handler.EnqueueRequestsFromMapFunc(r.functionsBehind)},
+	})
 	return nil
 }
 

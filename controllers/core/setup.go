@@ -27,17 +27,19 @@ import (
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	networkingv1alpha1 "github.com/openfunction/openfunction/apis/networking/v1alpha1"
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/core/dapr"
+	"github.com/openfunction/openfunction/pkg/networking"
 	"github.com/openfunction/openfunction/pkg/provider"
 )
 
@@ -55,8 +57,6 @@ type Options struct {
 	Concurrency int
 	// Clock tells the time; the real one when nil.
 	Clock clock.PassiveClock
-	// Queue makes the queue of a controller; controller-runtime's own when nil. Tests let time pass in it.
-	Queue func(controller string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request]
 	// Logs reads the log of a failed build; from the API server when nil.
 	Logs LogReader
 	// Kinds are the kinds of engines that the manager watches; made here when nil.
@@ -96,6 +96,7 @@ func NewScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, corev1beta2.AddToScheme, tektonv1.AddToScheme, kservingv1.AddToScheme,
+		gatewayv1.Install, gatewayv1beta1.Install, networkingv1alpha1.AddToScheme,
 		kedav1alpha1.AddToScheme, httpv1alpha1.AddToScheme, httpv1beta1.AddToScheme, daprv1alpha1.AddToScheme, resiliencyv1alpha1.AddToScheme,
 	} {
 		utilruntime.Must(add(scheme))
@@ -109,6 +110,7 @@ func CacheOptions(options Options) cache.Options {
 	options = options.withDefaults()
 	platform := options.Serving.PlatformNamespace
 	ours := cache.ByObject{Label: labelled(corev1beta2.ManagedLabel)}
+	everywhere := cache.ByObject{Namespaces: map[string]cache.Config{cache.AllNamespaces: {}}}
 	served := cache.ByObject{Label: labelled(corev1beta2.ServingLabel)}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
@@ -126,6 +128,11 @@ func CacheOptions(options Options) cache.Options {
 			&httpv1alpha1.HTTPScaledObject{}: served,
 			&httpv1beta1.InterceptorRoute{}:  served,
 			&resiliencyv1alpha1.Resiliency{}: served,
+			&gatewayv1.HTTPRoute{}:           ours,
+			// A Function may name a Gateway of any namespace, and that a Kubernetes Gateway of any.
+			&networkingv1alpha1.Gateway{}:    everywhere,
+			&gatewayv1.Gateway{}:             everywhere,
+			&gatewayv1beta1.ReferenceGrant{}: everywhere,
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
 				cache.AllNamespaces: {LabelSelector: labelled(corev1beta2.BuilderLabel)},
 				platform:            {LabelSelector: labels.Everything()},
@@ -142,6 +149,7 @@ func NewCache(config *rest.Config, options cache.Options) (cache.Cache, error) {
 
 // engineKinds are the engines' kinds that the cache is told about; all are namespaced.
 var engineKinds = []schema.GroupKind{
+	networking.HTTPRouteKind.GroupKind(), networking.GatewayKind.GroupKind(), networking.ReferenceGrantKind.GroupKind(),
 	tektonv1.Kind("TaskRun"), kservingv1.Kind("Service"), dapr.ResiliencyKind.GroupKind(),
 	httpv1alpha1.SchemeGroupVersion.WithKind("HTTPScaledObject").GroupKind(), httpv1beta1.SchemeGroupVersion.WithKind("InterceptorRoute").GroupKind(),
 	kedav1alpha1.SchemeGroupVersion.WithKind("ScaledObject").GroupKind(), kedav1alpha1.SchemeGroupVersion.WithKind("ScaledJob").GroupKind(),
@@ -157,8 +165,7 @@ func (m engineScopes) RESTMapping(kind schema.GroupKind, versions ...string) (*m
 		return mapping, err
 	}
 	gvk := kind.WithVersion(versions[0])
-	plural, _ := meta.UnsafeGuessKindToResource(gvk)
-	return &meta.RESTMapping{Resource: plural, GroupVersionKind: gvk, Scope: meta.RESTScopeNamespace}, nil
+	return &meta.RESTMapping{Resource: provider.Resource(gvk), GroupVersionKind: gvk, Scope: meta.RESTScopeNamespace}, nil
 }
 
 func labelled(key string) labels.Selector {
@@ -183,7 +190,8 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 	recorder := mgr.GetEventRecorder("openfunction")
 	for _, setup := range []func() error{
 		func() error {
-			return (&FunctionReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder}).setup(mgr, options)
+			return (&FunctionReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,
+				PlatformNamespace: options.Serving.PlatformNamespace}).setup(mgr, options)
 		},
 		func() error {
 			return (&BuilderReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,

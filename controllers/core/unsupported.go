@@ -43,13 +43,18 @@ func notActedOnByServing(prefix string, s *corev1beta2.ServingImpl) []string {
 	served := http != nil
 	onKnative := served && !s.UsesKEDA()
 	return present(prefix,
-		field{"triggers.http.route", served && http.Route != nil && (onKnative || http.Route.GatewayRef != nil)},
 		field{"scaleOptions.keda.scaledObject", served && keda.ScaledObject != nil},
 		field{"scaleOptions.keda.scaledJob", (served || s.Workload() != corev1beta2.WorkloadTypeJob) && keda.ScaledJob != nil},
 		field{"scaleOptions.keda.triggers", served && len(keda.Triggers) > 0},
 		field{"scaleOptions.knative", !onKnative && s.ScaleOptions != nil && s.ScaleOptions.Knative != nil},
 		field{"workloadType", served && s.WorkloadType != ""},
 	)
+}
+
+// notActedOnAlone is what only a Function acts on: a Serving that stands alone has no HTTPRoute.
+func notActedOnAlone(s *corev1beta2.Serving) []string {
+	http := s.Spec.HTTP()
+	return present("spec.", field{"triggers.http.route", metav1.GetControllerOf(s) == nil && http != nil && http.Route != nil})
 }
 
 func notActedOnByBuild(prefix string, b *corev1beta2.BuildImpl) []string {

@@ -17,7 +17,7 @@ const (
 	BuiltCondition = "Built"
 	// ServedCondition is True when the current image and settings serve. Functions with spec.serving.
 	ServedCondition = "Served"
-	// RoutedCondition is True when the function has an address. Functions with an HTTP trigger.
+	// RoutedCondition is True when the function has an address, and its route is carried where it has one. Functions with an HTTP trigger.
 	RoutedCondition = "Routed"
 )
 
@@ -37,11 +37,6 @@ const (
 	ProviderNotInstalledReason = "ProviderNotInstalled"
 	// RefusedReason: the API server or an engine's webhook refused an object; the message is its own.
 	RefusedReason = "Refused"
-
-	// HostNotAllowedReason: a host name in route.hostnames belongs to another namespace; the message names it.
-	HostNotAllowedReason = "HostNotAllowed"
-	// ReferenceNotGrantedReason: the spec refers to an object of others that does not grant it; the message says how it would.
-	ReferenceNotGrantedReason = "ReferenceNotGranted"
 
 	// ComponentNotFoundReason: a Dapr Component that the spec refers to does not exist; the message names it.
 	ComponentNotFoundReason = "ComponentNotFound"
@@ -88,6 +83,16 @@ const (
 	AddressedReason = "Addressed"
 	// NoAddressReason: the engine has not given an address yet.
 	NoAddressReason = "NoAddress"
+	// NoGatewayReason: the function is reached inside the cluster; its hostnames and rules wait for the default Gateway.
+	NoGatewayReason = "NoGateway"
+	// GatewayNotFoundReason: the Gateway that the route names does not exist.
+	GatewayNotFoundReason = "GatewayNotFound"
+	// NotAllowedByListenersReason: no listener of the Gateway takes routes of the function's namespace.
+	NotAllowedByListenersReason = "NotAllowedByListeners"
+	// InvalidTemplateReason: the Gateway's hostTemplate or pathTemplate cannot be used; the message says why.
+	InvalidTemplateReason = "InvalidTemplate"
+	// PendingReason: the gateway has not taken up the route yet.
+	PendingReason = "Pending"
 )
 
 // Labels and annotations.
@@ -113,8 +118,6 @@ const (
 	EnableDaprAnnotation = "openfunction.io/enable-dapr"
 	// RotateTokenAnnotation on a Function or Serving makes a new app token whenever its value changes.
 	RotateTokenAnnotation = "openfunction.io/rotate-token"
-	// AllowedNamespacesAnnotation on a ClusterTriggerAuthentication of KEDA lists the namespaces, with commas, whose functions may use it; "*" is all.
-	AllowedNamespacesAnnotation = "openfunction.io/allowed-namespaces"
 	// StartedAnnotation on a workload holds the version of its pods that is known to have started once.
 	StartedAnnotation = "openfunction.io/started"
 	// RebuildAnnotation on a Function builds the unchanged source again whenever its value changes.

@@ -10,17 +10,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/openfunction/openfunction/test/agent/standin"
-	"github.com/openfunction/openfunction/test/ports"
 )
 
 const (
@@ -100,11 +99,16 @@ type world struct {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	port, err := ports.Free()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strconv.Itoa(port)
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 func (w *world) run(program string, args ...string) *exec.Cmd {

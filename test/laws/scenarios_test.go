@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package laws
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/test/kit"
+)
+
+// scenario is a way a user goes, step by step, each step waiting for its result. Crashes fall on the last step: what
+// comes before is the last step of another scenario.
+type scenario struct {
+	name  string
+	steps []step
+	// scratch are the manifests that lead to the same end at once; none when the end is about the path itself.
+	scratch []string
+	// again tells that the user asks for something a second time, so that it is rightly made a second time.
+	again bool
+}
+
+// step is what a user does and what the user then waits for, knowing what the world was before.
+type step struct {
+	do    func(ctx context.Context, w *kit.World) error
+	until func(ctx context.Context, w *kit.World, was kit.Snapshot) error
+}
+
+var scenarios = []scenario{
+	{
+		name:  "create from an image",
+		steps: []step{apply(function(image("v1"), serving("100m")))},
+	},
+	{
+		name:  "create with a build from git",
+		steps: []step{apply(function(image("v1"), git("main"), serving("100m")))},
+	},
+	{
+		name:  "create with a build from inline source",
+		steps: []step{apply(function(image("v1"), inline("package main"), serving("100m")))},
+	},
+	{
+		name:  "create with a build only",
+		steps: []step{apply(function(image("v1"), git("main")))},
+	},
+	{
+		name:    "change the image",
+		steps:   []step{apply(function(image("v1"), serving("100m"))), apply(function(image("v2"), serving("100m")))},
+		scratch: []string{function(image("v2"), serving("100m"))},
+	},
+	{
+		name:    "change cpu of a built function",
+		steps:   []step{apply(function(image("v1"), git("main"), serving("100m"))), apply(function(image("v1"), git("main"), serving("200m")))},
+		scratch: []string{function(image("v1"), git("main"), serving("200m"))},
+	},
+	{
+		name: "take a setting out again",
+		steps: []step{
+			apply(function(image("v1"), serving("100m"), "    params: {GREETING: hello}\n    labels: {team: a}\n")),
+			apply(function(image("v1"), serving("100m"))),
+		},
+		scratch: []string{function(image("v1"), serving("100m"))},
+	},
+	{
+		name:    "change the source of a built function",
+		steps:   []step{apply(function(image("v1"), git("main"), serving("100m"))), apply(function(image("v1"), git("next"), serving("100m")))},
+		scratch: []string{function(image("v1"), git("next"), serving("100m"))},
+	},
+	{
+		name: "change the source while it builds",
+		steps: []step{
+			{do: applying(function(image("v1"), git(kit.WordSlow), serving("100m"))), until: building},
+			apply(function(image("v1"), git("main"), serving("100m"))),
+		},
+		scratch: []string{function(image("v1"), git("main"), serving("100m"))},
+	},
+	{
+		name:    "mend a failed build",
+		steps:   []step{apply(function(image("v1"), git(kit.WordBroken), serving("100m"))), apply(function(image("v1"), git("main"), serving("100m")))},
+		scratch: []string{function(image("v1"), git("main"), serving("100m"))},
+	},
+	{
+		name:    "mend a build that ran into its timeout",
+		steps:   []step{apply(function(image("v1"), git(kit.WordLate), serving("100m"))), apply(function(image("v1"), git("main"), serving("100m")))},
+		scratch: []string{function(image("v1"), git("main"), serving("100m"))},
+	},
+	{
+		name:  "break the source of a built function",
+		steps: []step{apply(function(image("v1"), git("main"), serving("100m"))), apply(function(image("v1"), git(kit.WordBroken), serving("100m")))},
+	},
+	{
+		name: "cancel a build",
+		steps: []step{
+			{do: applying(function(image("v1"), git(kit.WordSlow), serving("100m"))), until: building},
+			{do: cancelBuild, until: settled},
+		},
+	},
+	{
+		name:  "come back to a source whose build was overtaken",
+		again: true,
+		steps: []step{
+			{do: applying(function(image("v1"), git(kit.WordSlow), serving("100m"))), until: building},
+			apply(function(image("v1"), git("main"), serving("100m"))),
+			{do: applying(function(image("v1"), git(kit.WordSlow), serving("100m"))), until: building},
+			apply(function(image("v1"), git("main"), serving("100m"))),
+		},
+		scratch: []string{function(image("v1"), git("main"), serving("100m"))},
+	},
+	{
+		name:    "remove the build",
+		steps:   []step{apply(function(image("v1"), git("main"), serving("100m"))), apply(function(image("v1"), serving("100m")))},
+		scratch: []string{function(image("v1"), serving("100m"))},
+	},
+	{
+		name:    "remove the serving",
+		steps:   []step{apply(function(image("v1"), git("main"), serving("100m"))), apply(function(image("v1"), git("main")))},
+		scratch: []string{function(image("v1"), git("main"))},
+	},
+	{
+		name:    "build the same source again",
+		steps:   []step{apply(function(image("v1"), git("main"), serving("100m"))), {do: applying(rebuilt(function(image("v1"), git("main"), serving("100m")))), until: otherObjects}},
+		scratch: []string{rebuilt(function(image("v1"), git("main"), serving("100m")))},
+	},
+	{
+		name:    "mend a version that does not start",
+		steps:   []step{apply(function(image(kit.WordBroken), serving("100m"))), apply(function(image("v2"), serving("100m")))},
+		scratch: []string{function(image("v2"), serving("100m"))},
+	},
+	{
+		name:  "break a version that serves",
+		steps: []step{apply(function(image("v1"), serving("100m"))), apply(function(image(kit.WordBroken), serving("100m")))},
+	},
+	{
+		name:  "find the name taken",
+		steps: []step{{do: applying(foreign), until: exists("Service", "hello")}, apply(function(image("v1"), serving("100m")))},
+	},
+	{
+		name:  "find the name of the Knative Service taken",
+		steps: []step{{do: applying(foreignRun), until: exists("Service", "hello-knative")}, apply(function(image("v1"), serving("100m")))},
+	},
+	{
+		name:    "delete",
+		steps:   []step{apply(function(image("v1"), inline("package main"), serving("100m"))), {do: deleting("Function", "hello"), until: empty}},
+		scratch: []string{},
+	},
+	{
+		name:  "create on KEDA's add-on",
+		steps: []step{apply(function(image("v1"), onKEDA()))},
+	},
+	{
+		name:  "create for events, with an agent",
+		steps: []step{apply(function(image("v1"), onEvents("Function")))},
+	},
+	{
+		name:  "create for events, with daprd in the pods",
+		steps: []step{apply(function(image("v1"), onEvents("Sidecar")))},
+	},
+	{
+		name:  "create for events, with a daprd of its own",
+		steps: []step{apply(function(image("v1"), onEvents("Shared")))},
+	},
+	{
+		name:    "change from Jobs to a StatefulSet",
+		steps:   []step{apply(function(image("v1"), onQueue("Job", 0))), apply(function(image("v1"), onQueue("StatefulSet", 0)))},
+		scratch: []string{function(image("v1"), onQueue("StatefulSet", 0))},
+	},
+	{
+		name:    "change the image on KEDA's add-on",
+		steps:   []step{apply(function(image("v1"), onKEDA())), apply(function(image("v2"), onKEDA()))},
+		scratch: []string{function(image("v2"), onKEDA())},
+	},
+	{
+		name:    "mend a version for events that does not start",
+		steps:   []step{apply(function(image(kit.WordBroken), onQueue("Deployment", 0))), apply(function(image("v2"), onQueue("Deployment", 0)))},
+		scratch: []string{function(image("v2"), onQueue("Deployment", 0))},
+	},
+	{
+		name:    "change the scale of a function for events",
+		steps:   []step{apply(function(image("v1"), onQueue("Deployment", 0))), apply(function(image("v1"), onQueue("Deployment", 2)))},
+		scratch: []string{function(image("v1"), onQueue("Deployment", 2))},
+	},
+	{
+		name:    "move from Knative to KEDA's add-on",
+		steps:   []step{apply(function(image("v1"), serving("100m"))), apply(function(image("v1"), onKEDA()))},
+		scratch: []string{function(image("v1"), onKEDA())},
+	},
+	{
+		name:    "move from KEDA's add-on to events",
+		steps:   []step{apply(function(image("v1"), onKEDA())), apply(function(image("v1"), onEvents("Function")))},
+		scratch: []string{function(image("v1"), onEvents("Function"))},
+	},
+	{
+		name:    "move from events to Knative",
+		steps:   []step{apply(function(image("v1"), onEvents("Function"))), apply(function(image("v1"), serving("100m")))},
+		scratch: []string{function(image("v1"), serving("100m"))},
+	},
+	{
+		name:    "move daprd from the agent into the pods",
+		steps:   []step{apply(function(image("v1"), onEvents("Function"))), apply(function(image("v1"), onEvents("Sidecar")))},
+		scratch: []string{function(image("v1"), onEvents("Sidecar"))},
+	},
+	{
+		name:    "delete a function for events",
+		steps:   []step{apply(function(image("v1"), onEvents("Function"))), {do: deleting("Function", "hello"), until: empty}},
+		scratch: []string{},
+	},
+	{
+		name: "a Builder alone",
+		steps: []step{apply(`
+apiVersion: core.openfunction.io/v1beta2
+kind: Builder
+metadata: {name: alone}
+spec:
+  image: registry.example.test/alone:v1
+  builder: registry.example.test/builder:v1
+  srcRepo: {url: "https://git.example.test/alone.git", revision: main}
+`)},
+	},
+	{
+		name:    "a Serving alone, changed",
+		steps:   []step{apply(servingAlone("v1")), apply(servingAlone("v2"))},
+		scratch: []string{servingAlone("v2")},
+	},
+}
+
+// function is a Function named hello with the given parts of its spec.
+func function(parts ...string) string {
+	return "apiVersion: core.openfunction.io/v1beta2\nkind: Function\nmetadata: {name: hello}\nspec:\n" + strings.Join(parts, "")
+}
+
+func image(tag string) string { return "  image: registry.example.test/team/hello:" + tag + "\n" }
+
+// build keeps no history, so that nothing of the path is left.
+const build = `  build:
+    builder: registry.example.test/builder:v1
+    successfulBuildsHistoryLimit: 0
+    failedBuildsHistoryLimit: 0
+`
+
+func git(revision string) string {
+	return build + "    srcRepo: {url: \"https://git.example.test/hello.git\", revision: " + revision + "}\n"
+}
+
+func inline(file string) string {
+	return build + "    source: {inline: {main.go: \"" + file + "\"}}\n"
+}
+
+func serving(cpu string) string {
+	return "  serving:\n    triggers: {http: {port: 8080}}\n    template: {containers: [{name: function, resources: {requests: {cpu: " + cpu + "}}}]}\n"
+}
+
+// onKEDA serves through KEDA's HTTP add-on.
+func onKEDA() string { return "  serving:\n    triggers: {http: {port: 8080, engine: keda}}\n" }
+
+// probed says when a copy is ready, so that it need not run for a while to count.
+const probed = "    template: {containers: [{name: function, readinessProbe: {exec: {command: [ready]}}}]}\n"
+
+// onEvents serves events of a Dapr binding, with daprd where the mode says.
+func onEvents(mode string) string {
+	return "  serving:\n    triggers: {dapr: [{name: in}]}\n    scaleOptions: {maxReplicas: 3}\n    dapr: {mode: " + mode + "}\n" +
+		"    bindings: {in: {type: bindings.cron, version: v1, metadata: [{name: schedule, value: '@every 1s'}]}}\n" + probed
+}
+
+// onQueue serves events that the function fetches itself, with at least so many copies.
+func onQueue(workload string, least int) string {
+	return fmt.Sprintf("  serving:\n    workloadType: %s\n    scaleOptions: {minReplicas: %d, keda: {triggers: [{type: redis, metadata: {listName: a}}]}}\n", workload, least) + probed
+}
+
+func rebuilt(function string) string {
+	return strings.Replace(function, "{name: hello}", "{name: hello, annotations: {openfunction.io/rebuild: again}}", 1)
+}
+
+func servingAlone(tag string) string {
+	return `
+apiVersion: core.openfunction.io/v1beta2
+kind: Serving
+metadata: {name: alone}
+spec:
+  image: registry.example.test/alone:` + tag + `
+  triggers: {http: {port: 8080}}
+`
+}
+
+// foreign is an object of somebody else for which Knative takes the name that our controllers want.
+const foreign = `
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: hello}
+spec: {template: {spec: {containers: [{image: registry.example.test/foreign}]}}}
+`
+
+// foreignRun is one that has the name of what serves.
+const foreignRun = `
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: hello-knative}
+spec: {template: {spec: {containers: [{image: registry.example.test/foreign}]}}}
+`
+
+// apply is the step of most scenarios.
+func apply(manifest string) step { return step{do: applying(manifest), until: settled} }
+
+func applying(manifest string) func(context.Context, *kit.World) error {
+	return func(ctx context.Context, w *kit.World) error { return w.Apply(ctx, manifest) }
+}
+
+func deleting(kind, name string) func(context.Context, *kit.World) error {
+	return func(ctx context.Context, w *kit.World) error { return w.Delete(ctx, kindOf(kind), name) }
+}
+
+func kindOf(kind string) schema.GroupVersionKind { return corev1beta2.GroupVersion.WithKind(kind) }
+
+// cancelBuild is what a user does to stop the one build there is.
+func cancelBuild(ctx context.Context, w *kit.World) error {
+	builders := w.Objects("Builder")
+	if len(builders) != 1 {
+		return fmt.Errorf("there are %d Builders, not one", len(builders))
+	}
+	return w.Client.Patch(ctx, builders[0], client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"state":"Cancelled"}}`)))
+}
+
+func settled(ctx context.Context, w *kit.World, _ kit.Snapshot) error { return w.Settled(ctx) }
+
+// otherObjects waits for a settled world with other objects than before; a change of metadata alone shows in no generation.
+func otherObjects(ctx context.Context, w *kit.World, was kit.Snapshot) error {
+	if err := w.Eventually(ctx, "other objects", func() (bool, error) {
+		is := slices.Sorted(maps.Keys(w.Snapshot()))
+		return !slices.Equal(is, slices.Sorted(maps.Keys(was))), nil
+	}); err != nil {
+		return err
+	}
+	return w.Settled(ctx)
+}
+
+// building waits until one build runs and is shown to run, and everything else has ended.
+func building(ctx context.Context, w *kit.World, _ kit.Snapshot) error {
+	return w.Eventually(ctx, "a running build", func() (bool, error) {
+		for _, f := range w.Objects("Function") {
+			state, _ := kit.Field(f, "status", "build", "reason").(string)
+			if state != corev1beta2.BuildingReason {
+				return false, fmt.Errorf("the build is in the state %q", state)
+			}
+		}
+		return len(w.Objects("Function")) == 1, nil
+	})
+}
+
+func exists(kind, name string) func(context.Context, *kit.World, kit.Snapshot) error {
+	return func(ctx context.Context, w *kit.World, _ kit.Snapshot) error {
+		return w.Eventually(ctx, kind+" "+name, func() (bool, error) {
+			for _, o := range w.Objects(kind) {
+				if o.GetName() == name {
+					return true, nil
+				}
+			}
+			return false, nil
+		})
+	}
+}
+
+func empty(ctx context.Context, w *kit.World, _ kit.Snapshot) error {
+	return w.Eventually(ctx, "an empty world", func() (bool, error) { return len(w.Snapshot()) == 0, nil })
+}
