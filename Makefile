@@ -31,13 +31,25 @@ test: ## unit, golden and control plane tests under the race detector
 	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq gcc libc6-dev; } || \
 		{ echo "The race detector needs gcc and libc6-dev; install them" >&2; exit 1; }
 	@for component in etcd kubernetes helm; do $(CLUSTER) build $$component >/dev/null; done # once; the suites would wait for it past their time
-	CGO_ENABLED=1 go test -race -count=1 -timeout=30m $$(go list ./... | grep -v -E '/test/(e2e|perf)')
+	@rm -rf bin/audit && mkdir -p bin/audit
+	OPENFUNCTION_AUDIT=$(CURDIR)/bin/audit CGO_ENABLED=1 go test -race -count=1 -timeout=30m $$(go list ./... | grep -v -E '/test/(e2e|perf)')
+	go run ./test/sec/privileges config bin/audit
 	go test -count=1 -timeout=30m ./apis/core/v1beta1 # 10,000 objects a kind and direction, for which the race detector is too slow
 	go test -C hack/cluster ./...
+
+.PHONY: sec
+sec: ## rights that are granted and not used, or used and not granted; secret values in what the platform puts out
+	@rm -rf bin/audit && mkdir -p bin/audit
+	OPENFUNCTION_AUDIT=$(CURDIR)/bin/audit go test -count=1 -timeout=30m ./controllers/... ./router/... ./test/laws ./test/sec/...
+	go run ./test/sec/privileges config bin/audit
 
 .PHONY: e2e
 e2e: ## Ginkgo suite on the local cluster, or the one KUBECONFIG names
 	go run github.com/onsi/ginkgo/v2/ginkgo --procs=3 --timeout=80m -v ./test/e2e
+
+.PHONY: faults
+faults: ## the fault campaign: every scenario under every fault; PLAN='…' runs one plan again
+	CGO_ENABLED=1 FAULTS=all FAULTS_PLAN="$(PLAN)" go test -race -count=1 -v -timeout=90m ./test/faults
 
 .PHONY: perf
 perf: ## print the performance figures, one `name value unit` a line
@@ -49,8 +61,8 @@ golden: ## rewrite the golden files; read the difference like code
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)
-	@for target in $$(grep -rhoE '^func Fuzz\w+' --include=*_test.go pkg cmd apis agent builders | sed 's/func //' | sort -u); do \
-		for package in $$(grep -rlE "^func $$target\(" --include=*_test.go pkg cmd apis agent builders | xargs -n1 dirname | sort -u); do \
+	@for target in $$(grep -rhoE '^func Fuzz\w+' --include=*_test.go pkg cmd apis agent router builders | sed 's/func //' | sort -u); do \
+		for package in $$(grep -rlE "^func $$target\(" --include=*_test.go pkg cmd apis agent router builders | xargs -n1 dirname | sort -u); do \
 			go test "./$$package" -run='^$$' -fuzz="^$$target$$" -fuzztime=$${FUZZTIME:-30s}; done; done
 
 .PHONY: generate
@@ -62,6 +74,10 @@ verify: ## fail if what is generated is not what is committed
 	@before=$$(git status --porcelain -- apis config); ./hack/generate.sh >/dev/null; after=$$(git status --porcelain -- apis config); \
 	if [ "$$before" != "$$after" ] || ! git diff --quiet -- apis config; then \
 		git --no-pager diff --stat -- apis config; echo "Generated files differ: run make generate and commit" >&2; exit 1; fi
+
+.PHONY: reproducible
+reproducible: ## fail unless two clean builds of each binary are the same to the bit; minutes the first time
+	./hack/reproducible.sh
 
 .PHONY: lint
 lint: ## golangci-lint, pinned in hack/tools

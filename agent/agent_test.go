@@ -190,7 +190,7 @@ func TestAnEventWhoseConnectionBrokeIsRepeated(t *testing.T) {
 			<-block
 			return said{}
 		}}
-		address, stop := first.serve(t, fn, "127.0.0.1:0")
+		address, stop := first.serve(t, fn, nowhere(t))
 		t.Cleanup(func() { close(block) })
 		w := start(t, config(t, app, fn, address))
 		got := make(chan verdict, 1)
@@ -219,8 +219,7 @@ func listens(t *testing.T, f *function, fn Protocol, address string) bool {
 	if err != nil {
 		return false
 	}
-	_ = l.Close() // it had no connections
-	f.serve(t, fn, address)
+	f.serveOn(t, fn, l)
 	return true
 }
 
@@ -259,20 +258,27 @@ func TestAnEventIsHeldNoLongerThanToldTo(t *testing.T) {
 func TestAFunctionThatIsTooSlowIsAskedOnce(t *testing.T) {
 	ways(t, func(t *testing.T, app, fn Protocol) {
 		block := make(chan struct{})
-		f := &function{answer: func(heard) said {
-			<-block
-			return said{}
-		}}
-		address, _ := f.serve(t, fn, "127.0.0.1:0")
 		t.Cleanup(func() { close(block) })
-		c := config(t, app, fn, address)
-		c.AnswerTimeout = 50 * time.Millisecond
-		if v, why := start(t, c).daprd().binding("x"); v != redelivered || !strings.Contains(why, "did not answer in time") {
-			t.Errorf("the event was %s: %s", v, why)
+		// On a busy machine the time may be over before the function heard anything, which shows nothing.
+		for timeout := 50 * time.Millisecond; timeout < patience; timeout *= 4 {
+			f := &function{answer: func(heard) said {
+				<-block
+				return said{}
+			}}
+			address, _ := f.serve(t, fn, "127.0.0.1:0")
+			c := config(t, app, fn, address)
+			c.AnswerTimeout = timeout
+			if v, why := start(t, c).daprd().binding("x"); v != redelivered || !strings.Contains(why, "did not answer in time") {
+				t.Errorf("the event was %s: %s", v, why)
+			}
+			switch n := len(f.all()); {
+			case n == 1:
+				return
+			case n > 1:
+				t.Fatalf("the function was asked %d times", n)
+			}
 		}
-		if n := len(f.all()); n != 1 {
-			t.Errorf("the function was asked %d times", n)
-		}
+		t.Error("the function was never asked")
 	})
 }
 
@@ -485,11 +491,20 @@ func TestDrainEnds(t *testing.T) {
 }
 
 func TestOneReplicaGetsNoMoreThanItMay(t *testing.T) {
-	var now, most atomic.Int64
+	var now, tooMany atomic.Int64
+	full := make(chan struct{})
 	f := &function{answer: func(heard) said {
-		if n := now.Add(1); n > most.Load() {
-			most.Store(n)
+		switch n := now.Add(1); {
+		case n == 3:
+			select {
+			case <-full:
+			default:
+				close(full)
+			}
+		case n > 3:
+			tooMany.Store(n)
 		}
+		<-full // the first wait for the third
 		time.Sleep(2 * time.Millisecond)
 		now.Add(-1)
 		return said{}
@@ -507,8 +522,8 @@ func TestOneReplicaGetsNoMoreThanItMay(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if most.Load() != 3 {
-		t.Errorf("the replica had %d events at once", most.Load())
+	if n := tooMany.Load(); n > 0 {
+		t.Errorf("the replica had %d events at once", n)
 	}
 }
 

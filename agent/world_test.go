@@ -27,11 +27,13 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/openfunction/openfunction/test/ports"
 )
 
 const (
 	testToken = "the-token"
-	patience  = 10 * time.Second
+	patience  = time.Minute // longer than anything takes, on a busy machine too
 	triggers  = `[{"component":"cron","kind":"bindings"},{"component":"bus","kind":"pubsub","topic":"orders","path":"/incoming"}]`
 )
 
@@ -137,17 +139,22 @@ func (f *function) serve(t *testing.T, protocol Protocol, address string) (strin
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l.Addr().String(), f.serveOn(t, protocol, l)
+}
+
+func (f *function) serveOn(t *testing.T, protocol Protocol, l net.Listener) (stop func()) {
+	t.Helper()
 	if protocol == HTTP {
 		server := &http.Server{Handler: f}
 		go func() { _ = server.Serve(l) }()
 		t.Cleanup(func() { _ = server.Close() })
-		return l.Addr().String(), func() { _ = server.Close() }
+		return func() { _ = server.Close() }
 	}
 	server := grpc.NewServer()
 	runtimev1.RegisterAppCallbackServer(server, f)
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(server.Stop)
-	return l.Addr().String(), server.Stop
+	return server.Stop
 }
 
 // world is an agent on loopback.
@@ -382,15 +389,14 @@ func ways(t *testing.T, test func(t *testing.T, app, fn Protocol)) {
 	}
 }
 
-// nowhere is an address where nobody listens.
+// nowhere is an address where nobody listens but who is told it.
 func nowhere(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := ports.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 func portOf(t *testing.T, address string) int {

@@ -18,7 +18,7 @@ import (
 )
 
 // memoryLimit makes the collector work hard before the container's 64 MiB are reached: the rest is for what is not on the heap.
-const memoryLimit = 44 << 20
+const memoryLimit = 38 << 20
 
 func main() {
 	if os.Getenv("GOMEMLIMIT") == "" {

@@ -5,10 +5,12 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/textlogger"
@@ -27,6 +29,7 @@ type flags struct {
 	namespace, service, cert string
 	hosts                    string
 	port                     int
+	drain                    time.Duration
 }
 
 func main() {
@@ -38,6 +41,7 @@ func main() {
 	flag.StringVar(&f.service, "service", "openfunction-webhook", "Service of this webhook, in that namespace")
 	flag.StringVar(&f.cert, "certificate-secret", "openfunction-webhook-certificate", "Secret to keep the certificate in, in that namespace; it has to exist")
 	flag.StringVar(&f.hosts, "hosts", "", "comma-separated names that the API server calls this webhook by; by default those of the Service")
+	flag.DurationVar(&f.drain, "drain", 5*time.Second, "how long to go on when told to end, for requests of those who have not heard of it yet")
 	logs := textlogger.NewConfig()
 	logs.AddFlags(flag.CommandLine)
 	flag.Parse()
@@ -79,5 +83,12 @@ func run(f flags) error {
 	if err := conversion.SetupWithManager(mgr, server, o); err != nil {
 		return err
 	}
-	return mgr.Start(ctrl.SetupSignalHandler())
+	return mgr.Start(after(ctrl.SetupSignalHandler(), f.drain))
+}
+
+// after ends a while after the context does.
+func after(ctx context.Context, wait time.Duration) context.Context {
+	later, end := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(wait, end) })
+	return later
 }

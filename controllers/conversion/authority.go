@@ -58,7 +58,7 @@ func newAuthority(hosts []string, lifetimes Lifetimes) authority {
 }
 
 // renewAuthority puts a new authority into the Secret where there is none, or one that is about to end, and tells whether it did. The one
-// before it is still trusted.
+// before it is still trusted, and so is the one that the certificate comes from that is served until the new one is known.
 func (a authority) renewAuthority(secret *corev1.Secret, now time.Time) (bool, error) {
 	cert, key := secret.Data[authorityCert], secret.Data[authorityKey]
 	if valid(cert, cert, key, a.rotator.CAName, nil, now.Add(a.lifetimes.AuthorityMargin)) {
@@ -71,9 +71,11 @@ func (a authority) renewAuthority(secret *corev1.Secret, now time.Time) (bool, e
 	if secret.Data == nil {
 		secret.Data = map[string][]byte{}
 	}
-	delete(secret.Data, previousCert)
-	if valid(cert, cert, key, a.rotator.CAName, nil, now) {
+	switch previous := secret.Data[previousCert]; {
+	case valid(cert, cert, key, a.rotator.CAName, nil, now):
 		secret.Data[previousCert] = cert
+	case !a.serves(previous, secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey], now):
+		delete(secret.Data, previousCert)
 	}
 	secret.Data[authorityCert], secret.Data[authorityKey] = made.CertPEM, made.KeyPEM
 	return true, nil
@@ -156,6 +158,20 @@ func signerIn(secret *corev1.Secret) (*rotator.KeyPairArtifacts, error) {
 		return nil, fmt.Errorf("reading %s: %w", authorityKey, err)
 	}
 	return &rotator.KeyPairArtifacts{Cert: cert, Key: key, CertPEM: secret.Data[authorityCert], KeyPEM: secret.Data[authorityKey]}, nil
+}
+
+// signerOf returns the authority that signed the certificate in a Secret: the one before, until the next is known.
+func signerOf(secret *corev1.Secret) []byte {
+	certificate, err := parse(secret.Data[corev1.TLSCertKey])
+	if err != nil {
+		return nil
+	}
+	for _, text := range [][]byte{secret.Data[authorityCert], secret.Data[previousCert]} {
+		if signer, err := parse(text); err == nil && certificate.CheckSignatureFrom(signer) == nil {
+			return text
+		}
+	}
+	return nil
 }
 
 // bundle returns the authorities to trust.

@@ -102,3 +102,41 @@ func TestAuthorityReplacesWhatItCannotRead(t *testing.T) {
 		renew(bad)
 	}
 }
+
+// Who empties the Secret, or makes it anew, gets another authority, and until that is known what is served stays trusted.
+func TestAuthorityAfterTheSecretWasEmptied(t *testing.T) {
+	a := newAuthority([]string{"webhook"}, DefaultLifetimes)
+	now := time.Now()
+	held, secret := &served{}, &corev1.Secret{}
+	renew := func(step string) {
+		t.Helper()
+		held.complete(secret)
+		if _, err := a.renewAuthority(secret, now); err != nil {
+			t.Fatal(step, err)
+		}
+		if _, _, err := a.renewServer(secret, now); err != nil {
+			t.Fatal(step, err)
+		}
+		trusted(t, step, secret, "webhook", now)
+		if err := held.set(secret); err != nil {
+			t.Fatal(step, err)
+		}
+	}
+	renew("first")
+	first := secret.DeepCopy()
+	for _, step := range []string{"emptied", "emptied again before the new authority is known"} {
+		secret.Data = nil
+		renew(step)
+		if bytes.Equal(secret.Data[authorityCert], first.Data[authorityCert]) || bytes.Equal(secret.Data[authorityKey], first.Data[authorityKey]) {
+			t.Errorf("%s: the authority is the one before", step)
+		}
+		if !bytes.Equal(secret.Data[corev1.TLSCertKey], first.Data[corev1.TLSCertKey]) {
+			t.Errorf("%s: another certificate is served before its authority is known", step)
+		}
+	}
+	now = now.Add(2 * DefaultLifetimes.Overlap)
+	renew("known")
+	if bytes.Equal(secret.Data[corev1.TLSCertKey], first.Data[corev1.TLSCertKey]) {
+		t.Error("the certificate of the authority before is still served")
+	}
+}

@@ -59,6 +59,7 @@ func (r *certificateReconciler) renew(ctx context.Context, secret *corev1.Secret
 	if err := r.served.set(secret); err != nil {
 		log.FromContext(ctx).V(1).Info("The Secret has no certificate to serve yet", "reason", err.Error())
 	}
+	r.served.complete(secret)
 	changed, err := r.authority.renewAuthority(secret, r.clock.Now())
 	if err != nil {
 		return again, err
@@ -117,9 +118,14 @@ func (r *certificateReconciler) trust(ctx context.Context, bundle []byte) error 
 	return errors.Join(errs...)
 }
 
-// served is the certificate that is served now.
+// served is the certificate that is served now, with the Secret it came from.
 type served struct {
-	certificate atomic.Pointer[tls.Certificate]
+	now atomic.Pointer[pair]
+}
+
+type pair struct {
+	certificate tls.Certificate
+	secret      *corev1.Secret
 }
 
 // errNoCertificate passes: the first certificate is made within a second.
@@ -130,14 +136,28 @@ func (s *served) set(secret *corev1.Secret) error {
 	if err != nil {
 		return fmt.Errorf("reading the certificate: %w", err)
 	}
-	s.certificate.Store(&certificate)
+	s.now.Store(&pair{certificate: certificate, secret: secret.DeepCopy()})
 	return nil
+}
+
+// complete puts what is served into a Secret that somebody emptied or made anew, so that it stays trusted until a certificate of the next
+// authority is served. The key of the authority does not come back: to empty the Secret is to ask for another one.
+func (s *served) complete(secret *corev1.Secret) {
+	now := s.now.Load()
+	if now == nil || len(secret.Data) > 0 {
+		return
+	}
+	secret.Data = map[string][]byte{
+		corev1.TLSCertKey:       now.secret.Data[corev1.TLSCertKey],
+		corev1.TLSPrivateKeyKey: now.secret.Data[corev1.TLSPrivateKeyKey],
+		previousCert:            signerOf(now.secret),
+	}
 }
 
 // get is tls.Config.GetCertificate.
 func (s *served) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if certificate := s.certificate.Load(); certificate != nil {
-		return certificate, nil
+	if now := s.now.Load(); now != nil {
+		return &now.certificate, nil
 	}
 	return nil, errNoCertificate
 }

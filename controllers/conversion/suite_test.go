@@ -5,9 +5,6 @@ package conversion_test
 import (
 	"context"
 	"fmt"
-	"net"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +12,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -24,11 +20,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/yaml"
 
 	corev1beta1 "github.com/openfunction/openfunction/apis/core/v1beta1"
 	"github.com/openfunction/openfunction/controllers/conversion"
 	"github.com/openfunction/openfunction/test/kit"
+	"github.com/openfunction/openfunction/test/ports"
 )
 
 const (
@@ -36,11 +32,12 @@ const (
 	name      = "openfunction-webhook"
 )
 
-// short lifetimes make every spec run while certificates (every 6 s) and authorities (every 15 s) are replaced.
+// short lifetimes make every spec run while certificates (every 8 s) and authorities (every 25 s) are replaced. On a busy machine the API server
+// may take seconds to hear of an authority.
 var short = conversion.Lifetimes{
-	Authority: 2 * time.Minute, AuthorityMargin: 105 * time.Second,
-	Server: time.Minute, ServerMargin: 54 * time.Second,
-	Overlap: 4 * time.Second,
+	Authority: 2 * time.Minute, AuthorityMargin: 95 * time.Second,
+	Server: time.Minute, ServerMargin: 52 * time.Second,
+	Overlap: 10 * time.Second,
 }
 
 var (
@@ -87,17 +84,19 @@ var _ = BeforeSuite(func(ctx context.Context) {
 
 	// Two replicas, as installed; the API server speaks to the first.
 	user := operator(ctx)
-	ports := []int{freePort(), freePort()}
-	reach(ctx, ports[0])
-	for _, port := range ports {
-		run(user, port)
-	}
+	first, err := ports.Free()
+	Expect(err).NotTo(HaveOccurred())
+	second, err := ports.Free()
+	Expect(err).NotTo(HaveOccurred())
+	reach(ctx, first)
+	run(user, first)
+	run(user, second)
 	Expect(cp.Client.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name + "-certificate", Namespace: namespace}})).To(Succeed())
 	// A list without objects needs no conversion.
 	for _, kind := range []string{"Builder", "Function", "Serving"} {
 		Expect(c.Create(ctx, parse(v1beta2, kind, "always-there", `{spec: {image: a, builder: b, source: {inline: {a: b}}, serving: {}}}`))).To(Succeed())
 	}
-	Eventually(ctx, convertAll).WithTimeout(30 * time.Second).Should(Succeed())
+	Eventually(ctx, convertAll).WithTimeout(2 * time.Minute).Should(Succeed())
 }, NodeTimeout(5*time.Minute))
 
 // convertAll has objects of every kind converted.
@@ -113,21 +112,8 @@ func convertAll(ctx context.Context) error {
 // operator returns who the webhook runs as: what config/webhook allows is all it can do.
 func operator(ctx context.Context) *rest.Config {
 	GinkgoHelper()
-	user, _, err := cp.UserWith(ctx, name, "config/webhook/cluster_role.yaml")
+	user, _, err := cp.UserWith(ctx, name, "config/webhook/cluster_role.yaml", "config/webhook/role.yaml")
 	Expect(err).NotTo(HaveOccurred())
-	root, err := kit.Root()
-	Expect(err).NotTo(HaveOccurred())
-	text, err := os.ReadFile(filepath.Join(root, "config/webhook/role.yaml"))
-	Expect(err).NotTo(HaveOccurred())
-	role := &rbacv1.Role{}
-	Expect(yaml.Unmarshal(text, role)).To(Succeed())
-	role.Namespace = namespace
-	Expect(cp.Client.Create(ctx, role)).To(Succeed())
-	Expect(cp.Client.Create(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
-	})).To(Succeed())
 	return user
 }
 
@@ -169,12 +155,4 @@ func run(user *rest.Config, port int) {
 		stop()
 		Expect(<-done).To(Succeed())
 	})
-}
-
-func freePort() int {
-	GinkgoHelper()
-	listener, err := net.Listen("tcp", "localhost:0")
-	Expect(err).NotTo(HaveOccurred())
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }

@@ -205,8 +205,8 @@ func (r *BuilderReconciler) cancel(ctx context.Context, v *builderVisit) error {
 	before := v.run.DeepCopy()
 	v.run = v.run.DeepCopy()
 	v.run.Spec.Status = tektonv1.TaskRunSpecStatusCancelled
-	if err := r.Patch(ctx, v.run, client.MergeFrom(before), client.FieldOwner(builderFieldOwner)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("cancelling the TaskRun: %w", err)
+	if err := r.Patch(ctx, v.run, client.MergeFrom(before), client.FieldOwner(builderFieldOwner)); err != nil {
+		return fmt.Errorf("cancelling the TaskRun: %w", apply.LostRace(v.run, err))
 	}
 	return nil
 }
@@ -268,8 +268,8 @@ func (r *BuilderReconciler) expire(ctx context.Context, b *corev1beta2.Builder) 
 		return ctrl.Result{RequeueAfter: left}, nil
 	}
 	uid := b.GetUID()
-	if err := r.Delete(ctx, b, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
-		return ctrl.Result{}, fmt.Errorf("removing the expired Builder: %w", err)
+	if err := r.Delete(ctx, b, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground)); err != nil {
+		return ctrl.Result{}, fmt.Errorf("removing the expired Builder: %w", apply.LostRace(b, err))
 	}
 	return ctrl.Result{}, nil
 }

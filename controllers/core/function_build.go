@@ -101,8 +101,8 @@ func (r *FunctionReconciler) cancelBuilders(ctx context.Context, builders []*cor
 		b = b.DeepCopy()
 		b.Spec.State = corev1beta2.BuilderStateCancelled
 		metav1.SetMetaDataAnnotation(&b.ObjectMeta, supersededAnnotation, "true")
-		if err := r.Patch(ctx, b, client.MergeFrom(before), client.FieldOwner(functionFieldOwner)); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("cancelling Builder %s: %w", b.Name, err)
+		if err := r.Patch(ctx, b, client.MergeFrom(before), client.FieldOwner(functionFieldOwner)); err != nil {
+			return fmt.Errorf("cancelling Builder %s: %w", b.Name, apply.LostRace(b, err))
 		}
 	}
 	return nil

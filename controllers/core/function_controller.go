@@ -32,7 +32,7 @@ import (
 // +kubebuilder:rbac:groups=core.openfunction.io,resources=functions/finalizers,verbs=update
 // +kubebuilder:rbac:groups=core.openfunction.io,resources=builders,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=core.openfunction.io,resources=servings,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
 
 // functionFieldOwner is the manager under which the Function controller applies.
 const functionFieldOwner = "openfunction-core/function"

@@ -64,6 +64,8 @@ var _ = Describe("A Function", func() {
 		Expect(f.Status.Image).To(Equal("registry.example.test/team/hello:v1"))
 		Expect(f.Status.Addresses).To(HaveLen(2))
 		Expect(condition(f, "Built").Type).To(BeEmpty())
+		names := slices.DeleteFunc(writes(), func(write kit.Write) bool { return write.Resource != "services" || write.Group != "" })
+		Expect(names).To(HaveLen(1), "its name costs one write")
 		eventually(ctx, "the Event", func() bool { return len(told(ctx, "hello")) > 0 })
 		Expect(told(ctx, "hello")).To(ConsistOf("Ready"))
 	})

@@ -43,9 +43,9 @@ import (
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
-// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
 
 // ServingReconciler makes a Serving's engine objects what its run wants, and reports their health.
 type ServingReconciler struct {
@@ -111,7 +111,7 @@ func (r *ServingReconciler) setup(mgr ctrl.Manager, options Options) error {
 }
 
 func controllerOptions(options Options) controller.Options {
-	return controller.Options{MaxConcurrentReconciles: options.Concurrency, SkipNameValidation: &options.SkipNameValidation}
+	return controller.Options{MaxConcurrentReconciles: options.Concurrency, SkipNameValidation: &options.SkipNameValidation, NewQueue: options.Queue}
 }
 
 // servingOfPod finds the Serving by the label that every pod of a function, of its agent or of its shared daprd carries.
@@ -138,8 +138,8 @@ func (r *ServingReconciler) Reconcile(ctx context.Context, s *corev1beta2.Servin
 	v := &servingVisit{serving: s, set: apply.Set{Client: r.Client, Live: r.Live, Owner: s, FieldOwner: "openfunction-core/serving"},
 		live: core.Live{ClusterDomain: r.ClusterDomain}}
 	for _, phase := range []func(context.Context, *servingVisit) error{
-		r.chooseRun, r.readFront, r.applySplit, r.checkProviders, r.resolveInputs, r.readPods, r.applyChildren, r.observe, r.letRest, r.applyFront, r.prune,
-		r.applyInvocation, r.show,
+		r.chooseRun, r.readFront, r.applySplit, r.checkProviders, r.checkReferences, r.resolveInputs, r.readPods, r.applyChildren, r.observe, r.letRest,
+		r.applyFront, r.prune, r.applyInvocation, r.show,
 	} {
 		if err := phase(ctx, v); err != nil {
 			showServing(s, err)

@@ -143,7 +143,7 @@ var _ = Describe("A Function on engine keda", func() {
 
 	It("does not take the name of another Service", func(ctx SpecContext) {
 		apply(ctx, function(lines("  serving:", "    triggers: {http: {engine: keda, route: {hostnames: [other.team.svc.cluster.local]}}}")))
-		Expect(stalled(ctx, corev1beta2.InvalidSpecReason).Message).To(ContainSubstring("other.team.svc.cluster.local"))
+		Expect(stalled(ctx, corev1beta2.HostNotAllowedReason).Message).To(ContainSubstring("other.team.svc.cluster.local"))
 		Expect(created("httpscaledobjects")).To(BeZero())
 	})
 
@@ -154,8 +154,9 @@ var _ = Describe("A Function on engine keda", func() {
 		Expect(stalled(ctx, corev1beta2.NameTakenReason).Message).To(ContainSubstring(`Service "hello"`))
 		Expect(read[corev1.Service](ctx, "hello").ResourceVersion).To(Equal(theirs.ResourceVersion))
 		Expect(hello(ctx).Status.Serving.State).To(Equal(corev1beta2.Failed))
+		Expect(created("httpscaledobjects")).To(BeZero(), "nobody could call it")
 		remove(ctx, theirs)
-		annotate(ctx, servingOf(ctx), "example.test/look", "now")
+		annotate(ctx, servingOf(ctx), "example.test/look", "now") // or wait for 30 seconds
 		eventually(ctx, "it to be ready", func() bool { return condition(hello(ctx), "Ready").Status == metav1.ConditionTrue })
 	})
 

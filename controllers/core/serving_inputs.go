@@ -129,7 +129,7 @@ func (r *ServingReconciler) resolveToken(ctx context.Context, v *servingVisit) e
 	err := r.Live.Get(ctx, types.NamespacedName{Namespace: s.Namespace, Name: core.TokenChild(s.Name)}, secret)
 	switch {
 	case apierrors.IsNotFound(err):
-		secret, err = r.createToken(ctx, s)
+		secret, err = r.createToken(ctx, v)
 	case err != nil:
 		err = fmt.Errorf("reading the Secret with the app token: %w", err)
 	case !apply.Owns(s, secret):
@@ -145,7 +145,8 @@ func (r *ServingReconciler) resolveToken(ctx context.Context, v *servingVisit) e
 	return err
 }
 
-func (r *ServingReconciler) createToken(ctx context.Context, s *corev1beta2.Serving) (*corev1.Secret, error) {
+func (r *ServingReconciler) createToken(ctx context.Context, v *servingVisit) (*corev1.Secret, error) {
+	s := v.serving
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: core.TokenChild(s.Name), Namespace: s.Namespace,
 			Labels:      map[string]string{corev1beta2.ManagedLabel: "true", corev1beta2.ServingLabel: s.Name},
@@ -155,6 +156,9 @@ func (r *ServingReconciler) createToken(ctx context.Context, s *corev1beta2.Serv
 	}
 	if err := controllerutil.SetControllerReference(s, secret, r.Scheme()); err != nil {
 		return nil, fmt.Errorf("setting the owner of the Secret with the app token: %w", err)
+	}
+	if err := v.set.CheckOwner(ctx); err != nil {
+		return nil, err
 	}
 	if err := r.Create(ctx, secret, client.FieldOwner("openfunction-core/serving")); err != nil {
 		return nil, fmt.Errorf("creating the Secret with the app token: %w", err)

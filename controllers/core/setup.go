@@ -27,11 +27,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
@@ -57,6 +59,8 @@ type Options struct {
 	Concurrency int
 	// Clock tells the time; the real one when nil.
 	Clock clock.PassiveClock
+	// Queue makes the queue of a controller; controller-runtime's own when nil. Tests let time pass in it.
+	Queue func(controller string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request]
 	// Logs reads the log of a failed build; from the API server when nil.
 	Logs LogReader
 	// Kinds are the kinds of engines that the manager watches; made here when nil.

@@ -211,10 +211,11 @@ func TestEnsureNeverChanges(t *testing.T) {
 func TestDeleteRemovesOursOnce(t *testing.T) {
 	s := setFor(t)
 	child := applied(t, s, template(s))
-	for range 2 {
-		if err := s.Delete(t.Context(), child); err != nil {
-			t.Fatal(err)
-		}
+	if err := s.Delete(t.Context(), child); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), child); !apierrors.IsConflict(err) {
+		t.Errorf("the second time it is %v, want a lost race", err)
 	}
 	if err := cp.Client.Get(t.Context(), client.ObjectKeyFromObject(child), &corev1.PodTemplate{}); !apierrors.IsNotFound(err) {
 		t.Errorf("it is still there: %v", err)

@@ -5,6 +5,7 @@ package apply
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,6 +31,9 @@ const AppliedAnnotation = "openfunction.io/applied"
 
 // collectDelay is how long to wait before looking again whether the garbage collector has removed a child.
 const collectDelay = 2 * time.Second
+
+// takenDelay is how long to wait before looking again whether somebody has given up a name: objects of others are not watched.
+const takenDelay = 30 * time.Second
 
 // Set applies and prunes the children of one owner.
 type Set struct {
@@ -67,8 +71,8 @@ func (s Set) Apply(ctx context.Context, wanted client.Object) (client.Object, er
 	options := []client.ApplyOption{client.FieldOwner(s.FieldOwner)}
 	if found {
 		options = append(options, client.ForceOwnership)
-	} else if lives, err := s.ownerLives(ctx); err != nil || !lives {
-		return wanted, err
+	} else if err := s.CheckOwner(ctx); err != nil {
+		return nil, err
 	}
 	if err := s.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), options...); err != nil {
 		return nil, fmt.Errorf("applying %s %s: %w", kind.Kind, klog.KObj(wanted), err)
@@ -90,18 +94,30 @@ func (s Set) Read(ctx context.Context, wanted client.Object) (live client.Object
 	return s.live(ctx, kind, wanted)
 }
 
-// ownerLives asks past the cache whether the owner is still there. The garbage collector removes the children of an owner that is gone, and a
-// cache that lags behind would have them made again.
-func (s Set) ownerLives(ctx context.Context) (bool, error) {
+// CheckOwner asks past the cache whether the owner is still there; if not, the call has lost a race. The garbage collector removes the
+// children of an owner that is gone, and a cache that lags behind would have them made again.
+func (s Set) CheckOwner(ctx context.Context) error {
 	owner := s.Owner.DeepCopyObject().(client.Object)
 	err := s.Live.Get(ctx, client.ObjectKeyFromObject(s.Owner), owner)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("reading the owner %s: %w", klog.KObj(s.Owner), err)
+	}
+	if err != nil || owner.GetUID() != s.Owner.GetUID() || !owner.GetDeletionTimestamp().IsZero() {
+		return lost(s.Owner, errors.New("the owner is gone"))
+	}
+	return nil
+}
+
+// LostRace turns the error of a write to an object that is gone into the conflict that it is: the cache still has the object.
+func LostRace(object client.Object, err error) error {
 	if apierrors.IsNotFound(err) {
-		return false, nil
+		return lost(object, err)
 	}
-	if err != nil {
-		return false, fmt.Errorf("reading the owner %s: %w", klog.KObj(s.Owner), err)
-	}
-	return owner.GetUID() == s.Owner.GetUID() && owner.GetDeletionTimestamp().IsZero(), nil
+	return err
+}
+
+func lost(object client.Object, err error) error {
+	return apierrors.NewConflict(schema.GroupResource{}, object.GetName(), err)
 }
 
 // Ensure creates one child when it is absent and returns it as it is. A child that exists is never changed, so that what it was made
@@ -117,18 +133,15 @@ func (s Set) Ensure(ctx context.Context, wanted client.Object) (client.Object, e
 	return s.Apply(ctx, wanted)
 }
 
-// Delete removes a child of the owner. A child that is gone, going, or somebody else's is left alone.
+// Delete removes a child of the owner. One that is going already, or is somebody else's, is left alone; one that is gone is a lost race.
 func (s Set) Delete(ctx context.Context, child client.Object) error {
 	if !Owns(s.Owner, child) || !child.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
 	uid := child.GetUID()
 	err := s.Client.Delete(ctx, child, client.Preconditions{UID: &uid}, client.PropagationPolicy("Background"))
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil
-	}
 	if err != nil {
-		return fmt.Errorf("deleting %s: %w", klog.KObj(child), err)
+		return fmt.Errorf("deleting %s: %w", klog.KObj(child), LostRace(child, err))
 	}
 	log.FromContext(ctx).Info("Pruned", "kind", fmt.Sprintf("%T", child), "object", klog.KObj(child))
 	return nil
@@ -189,7 +202,7 @@ func (s Set) checkOwner(kind schema.GroupVersionKind, live client.Object) error 
 	if ref := metav1.GetControllerOf(live); ref != nil && ref.Kind == owner.Kind && ref.Name == s.Owner.GetName() {
 		return problem.WaitingUntil(collectDelay, NameTaken, "%s %q of an earlier %s of this name is being removed", kind.Kind, live.GetName(), owner.Kind)
 	}
-	return problem.Stalled(NameTaken, "%s %q exists and belongs to somebody else; delete or rename it, or rename this %s",
+	return problem.StalledUntil(takenDelay, NameTaken, "%s %q exists and belongs to somebody else; delete or rename it, or rename this %s",
 		kind.Kind, live.GetName(), owner.Kind)
 }
 

@@ -60,7 +60,7 @@ func (r *Report) Hold() { r.held = true }
 func (r *Report) Finish(ctx context.Context, c client.Client, res ctrl.Result, err error) (ctrl.Result, error) {
 	if stalled, ok := problem.AsStalled(err); ok {
 		MarkStalled(r.object, stalled.Reason, stalled.Message)
-		res, err = ctrl.Result{}, nil
+		res, err = ctrl.Result{RequeueAfter: stalled.Recheck}, nil
 	} else if waiting, ok := problem.AsWaiting(err); ok {
 		MarkReconciling(r.object, waiting.Reason, waiting.Message)
 		res, err = ctrl.Result{RequeueAfter: waiting.Recheck}, nil
@@ -81,8 +81,8 @@ func (r *Report) Finish(ctx context.Context, c client.Client, res ctrl.Result, e
 	// The lock keeps a call that read an outdated object from writing, and announcing, the same change twice.
 	patch := client.MergeFromWithOptions(r.before, client.MergeFromWithOptimisticLock{})
 	if err := c.Status().Patch(ctx, r.object.DeepCopyObject().(Object), patch); err != nil {
-		if apierrors.IsNotFound(err) {
-			return ctrl.Result{}, nil
+		if apierrors.IsNotFound(err) { // the cache still has it
+			return ctrl.Result{RequeueAfter: conflictDelay}, nil
 		}
 		return quiet(fmt.Errorf("writing the status: %w", err))
 	}

@@ -140,18 +140,6 @@ var _ = Describe("a function on the KEDA HTTP add-on", Label("keda-http"), Order
 		Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal("one"))
 	})
 
-	// The function's name cannot lead to two engines at once, so that requests fail for a moment; how many is reported.
-	It("moves to Knative and back", func(ctx SpecContext) {
-		load := startPodLoad(ctx, name, 20*time.Second)
-		apply(ctx, fn{name: name, image: "$TWO", serving: "triggers: {http: {engine: knative}}"}.manifest())
-		heals(ctx, name)
-		Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal("two"))
-		apply(ctx, webOf(name, "$WORKER"))
-		ready(ctx, name)
-		Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal("one"))
-		AddReportEntry("answers", load.answers(ctx))
-	})
-
 	It("leaves nothing behind when it is deleted", func(ctx SpecContext) {
 		Expect(c.Delete(ctx, read(ctx, name))).To(Succeed())
 		Eventually(ctx, func() string {

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +24,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/openfunction/openfunction/test/ports"
 )
 
 // Options say what a control plane is started with. The zero value is right for most suites.
@@ -31,7 +35,8 @@ type Options struct {
 	// WithoutGarbageCollector leaves kube-controller-manager out, with the garbage collector and all else it runs, for suites that only
 	// ask the API server.
 	WithoutGarbageCollector bool
-	// Audit makes the API server write every write request to the file AuditLog.
+	// Audit makes the API server write every write request to the file AuditLog. Without it the variable OPENFUNCTION_AUDIT may name a folder
+	// where to record all that our programs ask for; what is in it stays.
 	Audit bool
 }
 
@@ -126,23 +131,27 @@ func (cp *ControlPlane) startAPIServer(o Options) error {
 			return err
 		}
 	}
-	server.SecureServing.Address = "127.0.0.1"
+	address, err := ports.Address()
+	if err != nil {
+		return err
+	}
+	etcd.URL = &url.URL{Scheme: "http", Host: address}
+	port, err := ports.Free()
+	if err != nil {
+		return err
+	}
+	server.SecureServing.Address, server.SecureServing.Port = "127.0.0.1", strconv.Itoa(port)
 	// Pods have a service account on every cluster, and may ask for a token of it.
 	server.Configure().Disable("disable-admission-plugins")
 	// Some distributions guard owner references; a role must be enough there too.
 	server.Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
-	if o.Audit {
-		policy := filepath.Join(cp.dir, "audit-policy.yaml")
-		if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
-			return err
-		}
-		cp.AuditLog = filepath.Join(cp.dir, "audit.log")
-		server.Configure().Set("audit-log-path", cp.AuditLog).Set("audit-policy-file", policy)
+	if err := cp.audit(o, server); err != nil {
+		return err
 	}
 	cp.env = &envtest.Environment{
 		ControlPlane:             envtest.ControlPlane{APIServer: server, Etcd: etcd, KubectlPath: cp.programs["kube-apiserver"]},
 		Scheme:                   cp.Scheme,
-		ControlPlaneStartTimeout: time.Minute,
+		ControlPlaneStartTimeout: 3 * time.Minute, // on a busy machine
 		ControlPlaneStopTimeout:  time.Minute,
 	}
 	config, err := cp.env.Start()
@@ -153,6 +162,33 @@ func (cp *ControlPlane) startAPIServer(o Options) error {
 	cp.Config.QPS = -1
 	cp.Kubeconfig = filepath.Join(cp.dir, "kubeconfig")
 	return os.WriteFile(cp.Kubeconfig, cp.env.KubeConfig, 0o600)
+}
+
+// AuditFolder is the variable that names the folder for audit logs.
+const AuditFolder = "OPENFUNCTION_AUDIT"
+
+// audit makes the API server keep an audit log if one is wanted.
+func (cp *ControlPlane) audit(o Options, server *envtest.APIServer) error {
+	policy := filepath.Join(cp.dir, "audit-policy.yaml")
+	folder := os.Getenv(AuditFolder)
+	switch {
+	case o.Audit:
+		if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+			return err
+		}
+		cp.AuditLog = filepath.Join(cp.dir, "audit.log")
+	case folder != "":
+		root, err := Root()
+		if err != nil {
+			return err
+		}
+		policy = filepath.Join(root, "hack/cluster/internal/node/audit.yaml")
+		cp.AuditLog = filepath.Join(folder, filepath.Base(cp.dir)+".log")
+	default:
+		return nil
+	}
+	server.Configure().Set("audit-log-path", cp.AuditLog).Set("audit-policy-file", policy)
+	return nil
 }
 
 // auditPolicy records who wrote what, once, when the request is over.

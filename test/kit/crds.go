@@ -38,7 +38,7 @@ var (
 	// KEDA has scaled objects and jobs, and how their triggers log in.
 	KEDA = CRDs{name: "KEDA", module: "github.com/kedacore/keda/v2", files: []string{
 		"config/crd/bases/keda.sh_scaledobjects.yaml", "config/crd/bases/keda.sh_scaledjobs.yaml",
-		"config/crd/bases/keda.sh_triggerauthentications.yaml",
+		"config/crd/bases/keda.sh_triggerauthentications.yaml", "config/crd/bases/keda.sh_clustertriggerauthentications.yaml",
 	}}
 	// KEDAHTTP is KEDA's HTTP add-on.
 	KEDAHTTP = CRDs{name: "KEDA HTTP add-on", module: "github.com/kedacore/http-add-on", files: []string{

@@ -21,10 +21,7 @@ import (
 func (w *World) CheckLaws() error {
 	broken := []error{w.CheckStory()}
 	objects := w.mirror.objects(w.Namespace)
-	alive := map[types.UID]*unstructured.Unstructured{}
-	for _, o := range objects {
-		alive[o.GetUID()] = o
-	}
+	alive := byUID(objects)
 	for _, o := range objects {
 		complain := func(format string, args ...any) {
 			broken = append(broken, fmt.Errorf("%s: %s", id(o), fmt.Sprintf(format, args...)))
@@ -34,11 +31,10 @@ func (w *World) CheckLaws() error {
 				complain("%v", err)
 			}
 		}
-		owner := metav1.GetControllerOf(o)
-		switch {
-		case owner != nil && alive[owner.UID] == nil && !ofWorkload(o): // pods take a moment longer to be collected
-			complain("its owner %s %s is gone", owner.Kind, owner.Name)
-		case owner == nil && o.GetLabels()[managed] != "":
+		if why := collectable(o, alive); why != "" {
+			complain("%s", why)
+		}
+		if metav1.GetControllerOf(o) == nil && o.GetLabels()[managed] != "" {
 			complain("we made it and nobody owns it")
 		}
 		if o.GetGenerateName() != "" && !ofWorkload(o) {
@@ -49,6 +45,22 @@ func (w *World) CheckLaws() error {
 		}
 	}
 	return errors.Join(broken...)
+}
+
+func byUID(objects []*unstructured.Unstructured) map[types.UID]*unstructured.Unstructured {
+	alive := map[types.UID]*unstructured.Unstructured{}
+	for _, o := range objects {
+		alive[o.GetUID()] = o
+	}
+	return alive
+}
+
+// collectable says why the garbage collector is about to remove an object; empty means it is not. Pods take it a moment longer, and do not count.
+func collectable(o *unstructured.Unstructured, alive map[types.UID]*unstructured.Unstructured) string {
+	if owner := metav1.GetControllerOf(o); owner != nil && alive[owner.UID] == nil && !ofWorkload(o) {
+		return fmt.Sprintf("its owner %s %s is gone", owner.Kind, owner.Name)
+	}
+	return ""
 }
 
 // managed is the label on everything our controllers make.

@@ -21,8 +21,8 @@ var keepLogs = sync.OnceFunc(func() {
 	klog.SetLogger(logger)
 })
 
-// logAbout are the last lines that speak of a namespace, or of what keeps a cache from being filled.
-func logAbout(namespace string) string {
+// LoggedAbout are the last lines that speak of a namespace, or of what keeps a cache from being filled.
+func LoggedAbout(namespace string) string {
 	var lines []string
 	for line := range strings.Lines(logged.String()) {
 		if strings.Contains(line, namespace) || strings.Contains(line, "Failed to watch") {

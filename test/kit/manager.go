@@ -34,6 +34,8 @@ type Program struct {
 	Namespaces []string
 	// Recorder counts its writes and may end it; nil means neither.
 	Recorder *Recorder
+	// Interference comes between it and the API server; nil means nothing does.
+	Interference Interference
 	// Resync makes every informer deliver all it holds again this often; 0 means the default of ten hours.
 	Resync time.Duration
 	// OwnDiscovery keeps it from sharing the kit's knowledge of which kinds are served; for suites that install CRDs.
@@ -104,7 +106,7 @@ func (cp *ControlPlane) Run(ctx context.Context, p Program) (*Running, error) {
 func (cp *ControlPlane) live(ctx context.Context, p Program, synced chan<- error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l := &life{recorder: p.Recorder, dead: make(chan struct{})}
+	l := &life{recorder: p.Recorder, interference: p.Interference, dead: make(chan struct{})}
 	if p.Config == nil {
 		p.Config = cp.Config
 	}

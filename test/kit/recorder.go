@@ -4,6 +4,7 @@ package kit
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,11 +14,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
-// Write is one request that asked the API server to change something.
-type Write struct {
-	// Verb is create, update, patch or delete.
+// Call is what one request asks the API server for.
+type Call struct {
+	// Verb is get, list, watch, create, update, patch or delete.
 	Verb string
 	// Resource is the plural with its subresource, for example "servings/status".
 	Resource string
@@ -25,15 +27,45 @@ type Write struct {
 	Group string
 	// Namespace and Name of the object; a create has the name from its body.
 	Namespace, Name string
-	// Code is the HTTP status of the answer, 0 when there was none.
+	// UID is the identity that a delete insists on.
+	UID string
+}
+
+// What names the call the same in every namespace, for example "patch servings/status hello".
+func (c Call) What() string { return strings.TrimSpace(c.Verb + " " + c.Resource + " " + c.anywhere()) }
+
+// anywhere is the name with a word in the place of the namespace that stands in it.
+func (c Call) anywhere() string {
+	if c.Namespace == "" {
+		return c.Name
+	}
+	return strings.ReplaceAll(c.Name, c.Namespace, "NAMESPACE")
+}
+
+// Object names the object of the call the same in every namespace, for example "servings.core.openfunction.io hello".
+func (c Call) Object() string {
+	resource, _, _ := strings.Cut(c.Resource, "/")
+	return strings.TrimSuffix(resource+"."+c.Group, ".") + " " + c.anywhere()
+}
+
+// Mutates tells whether the call asks for a change.
+func (c Call) Mutates() bool { return c.Verb != "get" && c.Verb != "list" && c.Verb != "watch" }
+
+// Write is one request that asked the API server to change something.
+type Write struct {
+	Call
+	// Code is the HTTP status with which the API server answered, 0 when it was not asked or did not answer.
 	Code int
 }
 
-// What names the write without its namespace, for example "patch servings/status hello".
-func (w Write) What() string { return w.Verb + " " + w.Resource + " " + w.Name }
-
 // String adds the answer.
 func (w Write) String() string { return fmt.Sprintf("%s (%d)", w.What(), w.Code) }
+
+// Interference comes between a manager and the API server: it may answer in the API server's place, or keep or change an answer. It may be
+// asked by several requests at once.
+type Interference interface {
+	Handle(c Call, req *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error)
+}
 
 // Fault ends a manager at one write: when its What equals Write for the Nth time (from 1), either before the request
 // is sent or after it was carried out and before its answer is read.
@@ -66,6 +98,8 @@ func ParseFault(text string) (Fault, error) {
 // Recorder sees every write of the managers it is given to, over all their lives. The zero value is ready.
 type Recorder struct {
 	mu     sync.Mutex
+	calls  []Call
+	last   time.Time
 	writes []Write
 	seen   map[string]int
 	fault  *Fault
@@ -82,11 +116,25 @@ func (r *Recorder) Writes() []Write {
 	return slices.DeleteFunc(slices.Clone(r.writes), func(w Write) bool { return w.Resource == "events" })
 }
 
-// All are the requests so far, those that carry Kubernetes Events too.
+// Calls are all requests so far, in the order in which they began.
+func (r *Recorder) Calls() []Call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.calls)
+}
+
+// All are the requests so far that asked for a change, those that carry Kubernetes Events too.
 func (r *Recorder) All() []Write {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.writes)
+}
+
+// Quiet is for how long the managers have asked for nothing; what keeps their caches filled does not count.
+func (r *Recorder) Quiet() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.last)
 }
 
 // Faults are one before and one after each write so far, the plans of a crash test.
@@ -118,7 +166,7 @@ func (r *Recorder) CreatedTwice() []string {
 	var twice []string
 	for _, w := range r.writes {
 		if w.Code == http.StatusCreated && w.Resource != "events" {
-			key := strings.TrimSuffix(w.Resource+"."+w.Group, ".") + " " + w.Namespace + "/" + w.Name
+			key := w.Object() + " in " + w.Namespace
 			if created[key]++; created[key] == 2 {
 				twice = append(twice, key)
 			}
@@ -127,10 +175,17 @@ func (r *Recorder) CreatedTwice() []string {
 	return twice
 }
 
-// begin says whether the fault falls on this write.
-func (r *Recorder) begin(w Write) (crash, after bool) {
+// begin says whether the fault falls on this call.
+func (r *Recorder) begin(w Call) (crash, after bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.calls = append(r.calls, w)
+	if w.Verb != "watch" && w.Verb != "list" {
+		r.last = time.Now()
+	}
+	if !w.Mutates() {
+		return false, false
+	}
 	if r.seen == nil {
 		r.seen = map[string]int{}
 	}
@@ -145,7 +200,7 @@ func (r *Recorder) begin(w Write) (crash, after bool) {
 func (r *Recorder) end(w Write) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.writes = append(r.writes, w)
+	r.writes, r.last = append(r.writes, w), time.Now()
 }
 
 // errCrashed is what a manager gets for every request once it is dead.
@@ -153,9 +208,10 @@ var errCrashed = errors.New("the test kit ended this manager here")
 
 // life is one life of a manager: after its crash nothing of it gets through any more.
 type life struct {
-	recorder *Recorder
-	dead     chan struct{}
-	once     sync.Once
+	recorder     *Recorder
+	interference Interference
+	dead         chan struct{}
+	once         sync.Once
 }
 
 func (l *life) crash() { l.once.Do(func() { close(l.dead) }) }
@@ -173,23 +229,19 @@ func (l wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errCrashed
 	default:
 	}
-	w, mutates, err := writeOf(req)
+	c, err := callOf(req)
 	if err != nil {
 		return nil, err
 	}
-	if !mutates {
+	if c.Resource == "" || c.Group == "authorization.k8s.io" || c.Group == "authentication.k8s.io" { // reviews are posted too, but change nothing
 		return l.base.RoundTrip(req)
 	}
-	crash, after := l.recorder.begin(w)
+	crash, after := l.recorder.begin(c)
 	if crash && !after {
 		l.crash()
 		return nil, errCrashed
 	}
-	resp, err := l.base.RoundTrip(req)
-	if err == nil {
-		w.Code = resp.StatusCode
-	}
-	l.recorder.end(w)
+	resp, err := l.send(c, req)
 	if crash {
 		if err == nil {
 			_, _ = io.Copy(io.Discard, resp.Body)
@@ -201,63 +253,93 @@ func (l wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-var verbs = map[string]string{
-	http.MethodPost: "create", http.MethodPut: "update", http.MethodPatch: "patch", http.MethodDelete: "delete",
+// send lets the interference decide what becomes of the request, and remembers what the API server said of a write.
+func (l wire) send(c Call, req *http.Request) (*http.Response, error) {
+	w := Write{Call: c}
+	send := func(req *http.Request) (*http.Response, error) {
+		resp, err := l.base.RoundTrip(req)
+		if err == nil {
+			w.Code = resp.StatusCode
+		}
+		return resp, err
+	}
+	if c.Mutates() {
+		// A manager that ends meanwhile does not take back what it has sent, and what became of that is to be known.
+		req = req.WithContext(context.WithoutCancel(req.Context()))
+		defer func() { l.recorder.end(w) }()
+	}
+	if l.interference == nil {
+		return send(req)
+	}
+	return l.interference.Handle(c, req, send)
 }
 
-// writeOf reads what a request wants to change. Reviews are posted too, but change nothing.
-func writeOf(req *http.Request) (w Write, mutates bool, err error) {
-	w.Verb, mutates = verbs[req.Method]
-	if !mutates {
-		return w, false, nil
-	}
+var verbs = map[string]string{
+	http.MethodGet: "get", http.MethodPost: "create", http.MethodPut: "update", http.MethodPatch: "patch", http.MethodDelete: "delete",
+}
+
+// callOf reads what a request asks for. One that speaks of no resource has none.
+func callOf(req *http.Request) (c Call, err error) {
+	c.Verb = verbs[req.Method]
 	parts := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
 	switch parts[0] {
 	case "api":
 		parts = parts[min(2, len(parts)):]
 	case "apis":
-		if len(parts) > 1 && (parts[1] == "authorization.k8s.io" || parts[1] == "authentication.k8s.io") {
-			return w, false, nil
-		}
 		if len(parts) > 1 {
-			w.Group = parts[1]
+			c.Group = parts[1]
 		}
 		parts = parts[min(3, len(parts)):]
+	default:
+		return c, nil
 	}
 	if len(parts) > 2 && parts[0] == "namespaces" {
-		w.Namespace, parts = parts[1], parts[2:]
+		c.Namespace, parts = parts[1], parts[2:]
 	}
 	if len(parts) > 0 {
-		w.Resource = parts[0]
+		c.Resource = parts[0]
 	}
 	if len(parts) > 1 {
-		w.Name = parts[1]
+		c.Name = parts[1]
 	}
 	if len(parts) > 2 {
-		w.Resource += "/" + parts[2]
+		c.Resource += "/" + parts[2]
 	}
-	if w.Name == "" && w.Verb == "create" {
-		w.Name, err = nameInBody(req)
+	switch {
+	case c.Verb == "create" && c.Name == "" && c.Resource != "", c.Verb == "delete":
+		err = c.readBody(req)
+	case c.Verb == "get" && req.URL.Query().Has("watch"):
+		c.Verb = "watch"
+	case c.Verb == "get" && c.Name == "" && c.Resource != "":
+		c.Verb = "list"
 	}
-	return w, true, err
+	return c, err
 }
 
-// nameInBody reads metadata.name and leaves the body as it was.
-func nameInBody(req *http.Request) (string, error) {
+// readBody reads the name of what is created, or the identity of what is deleted, and leaves the body as it was.
+func (c *Call) readBody(req *http.Request) error {
 	if req.Body == nil {
-		return "", nil
+		return nil
 	}
 	data, err := io.ReadAll(req.Body)
 	if err != nil {
-		return "", err
+		return err
 	}
 	_ = req.Body.Close()
 	req.Body = io.NopCloser(bytes.NewReader(data))
-	var object struct {
-		Metadata struct{ Name string } `json:"metadata"`
+	if len(data) == 0 {
+		return nil
 	}
-	if err := json.Unmarshal(data, &object); err != nil {
-		return "", fmt.Errorf("reading the body of %s %s: %w", req.Method, req.URL.Path, err)
+	var body struct {
+		Metadata      struct{ Name string } `json:"metadata"`
+		Preconditions struct{ UID string }  `json:"preconditions"`
 	}
-	return object.Metadata.Name, nil
+	if err := json.Unmarshal(data, &body); err != nil {
+		return fmt.Errorf("reading the body of %s %s: %w", req.Method, req.URL.Path, err)
+	}
+	if c.Verb == "create" {
+		c.Name = body.Metadata.Name
+	}
+	c.UID = body.Preconditions.UID
+	return nil
 }

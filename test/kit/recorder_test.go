@@ -4,9 +4,12 @@ package kit
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -94,7 +97,7 @@ func TestCrashesAtEveryWriteAreSurvived(t *testing.T) {
 }
 
 func TestCrashShowsACarelessController(t *testing.T) {
-	r := NewRecorder(&Fault{Write: "create configmaps ", Nth: 1, After: true})
+	r := NewRecorder(&Fault{Write: "create configmaps", Nth: 1, After: true})
 	if got, restarts := after(t, true, r); len(got) != 3 || restarts != 1 {
 		t.Errorf("after %d restarts the world is\n%s\nwant an owner and two children", restarts, got)
 	}
@@ -113,28 +116,59 @@ func TestFaultsAreReadAsTheyAreWritten(t *testing.T) {
 	}
 }
 
-func TestWritesAreReadFromRequests(t *testing.T) {
+func TestCallsAreReadFromRequests(t *testing.T) {
 	for _, c := range []struct{ method, path, body, want, namespace, group string }{
-		{"GET", "/api/v1/namespaces/a/pods/p", "", "", "", ""},
-		{"POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{}", "", "", ""},
+		{"GET", "/apis", "", "get", "", ""},
+		{"GET", "/openapi/v3", "", "get", "", ""},
+		{"GET", "/api/v1/namespaces/a/pods/p", "", "get pods p", "a", ""},
+		{"GET", "/api/v1/namespaces/a/pods", "", "list pods", "a", ""},
+		{"GET", "/apis/apps/v1/deployments?watch=true", "", "watch deployments", "", "apps"},
+		{"POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{}", "create selfsubjectaccessreviews", "", "authorization.k8s.io"},
 		{"POST", "/api/v1/namespaces", `{"metadata":{"name":"n"}}`, "create namespaces n", "", ""},
 		{"PUT", "/api/v1/namespaces/n", "{}", "update namespaces n", "", ""},
 		{"POST", "/api/v1/namespaces/a/configmaps", `{"metadata":{"name":"c"}}`, "create configmaps c", "a", ""},
 		{"PATCH", "/apis/core.openfunction.io/v1beta2/namespaces/a/servings/s/status", "{}", "patch servings/status s", "a", "core.openfunction.io"},
-		{"DELETE", "/apis/core.openfunction.io/v1beta2/namespaces/a/builders/b", "", "delete builders b", "a", "core.openfunction.io"},
-		{"DELETE", "/apis/apps/v1/namespaces/a/deployments", "", "delete deployments ", "a", "apps"},
+		{"DELETE", "/apis/core.openfunction.io/v1beta2/namespaces/a/builders/b", `{"preconditions":{"uid":"u"}}`, "delete builders b", "a", "core.openfunction.io"},
+		{"DELETE", "/apis/apps/v1/namespaces/a/deployments", "", "delete deployments", "a", "apps"},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
 			req, err := http.NewRequest(c.method, "https://127.0.0.1"+c.path, strings.NewReader(c.body))
 			must(t, err)
-			w, mutates, err := writeOf(req)
+			got, err := callOf(req)
 			must(t, err)
-			if mutates != (c.want != "") || mutates && (w.What() != c.want || w.Namespace != c.namespace || w.Group != c.group) {
-				t.Errorf("read as %q of %q in %q, changes something: %t", w.What(), w.Group, w.Namespace, mutates)
+			if strings.TrimSpace(got.What()) != c.want || got.Namespace != c.namespace || got.Group != c.group || got.Mutates() != (c.method != "GET") ||
+				(got.UID == "u") != strings.Contains(c.body, "uid") {
+				t.Errorf("read as %q of %q in %q, changes something: %t", got.What(), got.Group, got.Namespace, got.Mutates())
 			}
 			if body, _ := io.ReadAll(req.Body); string(body) != c.body {
 				t.Errorf("the body became %q", body)
 			}
 		})
+	}
+}
+
+// deaf answers the first write in the place of the API server.
+type deaf struct{ writes atomic.Int32 }
+
+func (d *deaf) Handle(c Call, req *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	if c.Mutates() && d.writes.Add(1) == 1 {
+		return nil, errors.New("nobody listens")
+	}
+	return send(req)
+}
+
+func TestAnInterferenceComesBetween(t *testing.T) {
+	r := NewRecorder(nil)
+	interferes := &deaf{}
+	w := world(t)
+	running, err := cp.Run(t.Context(), Program{Recorder: r, Interference: interferes, Namespaces: []string{w.Namespace}, Setup: func(mgr ctrl.Manager) error {
+		return ctrl.NewControllerManagedBy(mgr).For(&corev1.ConfigMap{}).Complete(copier{mgr.GetClient(), false})
+	}})
+	must(t, err)
+	must(t, w.Apply(t.Context(), owner))
+	must(t, w.Eventually(t.Context(), "the writes", func() (bool, error) { return len(r.Writes()) == 3, nil }))
+	must(t, running.Stop())
+	if got := fmt.Sprint(r.Writes()); got != "[create configmaps child (0) create configmaps child (201) patch configmaps owner (200)]" {
+		t.Error(got)
 	}
 }

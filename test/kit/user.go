@@ -4,7 +4,6 @@ package kit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,29 +13,22 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
 )
 
-// UserWith makes a user who may do what the ClusterRole and the Roles in a file of this repository allow and nothing else, and
+// platform is the namespace where Roles of ours are. It is made where it is missing.
+const platform = "openfunction"
+
+// UserWith makes a user who may do what the ClusterRoles and Roles in files of this repository allow and nothing else, and
 // returns the client configuration and the path of a kubeconfig of that user. Controllers that run as that user show that their roles are enough.
-func (cp *ControlPlane) UserWith(ctx context.Context, name, roleFile string) (*rest.Config, string, error) {
-	root, err := Root()
-	if err != nil {
-		return nil, "", err
-	}
-	data, err := os.ReadFile(filepath.Join(root, roleFile))
-	if err != nil {
-		return nil, "", err
-	}
-	for document := range strings.SplitSeq(string(data), "\n---\n") {
-		role := &rbacv1.ClusterRole{} // a Role has the same fields
-		if err := yaml.Unmarshal([]byte(document), role); err != nil {
-			return nil, "", fmt.Errorf("reading %s: %w", roleFile, err)
-		}
-		if err := cp.give(ctx, name, role); err != nil {
-			return nil, "", fmt.Errorf("giving %s its role: %w", name, err)
+func (cp *ControlPlane) UserWith(ctx context.Context, name string, roleFiles ...string) (*rest.Config, string, error) {
+	for _, file := range roleFiles {
+		if err := cp.give(ctx, name, file); err != nil {
+			return nil, "", fmt.Errorf("giving %s what %s allows: %w", name, file, err)
 		}
 	}
 	user, err := cp.env.AddUser(envtest.User{Name: name}, &rest.Config{QPS: -1})
@@ -51,18 +43,43 @@ func (cp *ControlPlane) UserWith(ctx context.Context, name, roleFile string) (*r
 	return user.Config(), path, os.WriteFile(path, kubeconfig, 0o600)
 }
 
-// give binds a user to a ClusterRole, or to a Role in its namespace, which is made where it is missing.
-func (cp *ControlPlane) give(ctx context.Context, user string, role *rbacv1.ClusterRole) error {
-	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
-	ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: role.Kind, Name: role.Name}
-	at := metav1.ObjectMeta{Name: user, Namespace: role.Namespace}
-	if role.Namespace == "" {
-		return errors.Join(cp.Client.Create(ctx, role), cp.Client.Create(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: at, RoleRef: ref, Subjects: subjects}))
-	}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: role.Namespace}}
-	if err := cp.Client.Create(ctx, namespace); err != nil && !apierrors.IsAlreadyExists(err) {
+// give makes the roles of a file and binds the user to them. What else is in the file is left out.
+func (cp *ControlPlane) give(ctx context.Context, user, file string) error {
+	root, err := Root()
+	if err != nil {
 		return err
 	}
-	return errors.Join(cp.Client.Create(ctx, &rbacv1.Role{ObjectMeta: role.ObjectMeta, Rules: role.Rules}),
-		cp.Client.Create(ctx, &rbacv1.RoleBinding{ObjectMeta: at, RoleRef: ref, Subjects: subjects}))
+	data, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil {
+		return err
+	}
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
+	for document := range strings.SplitSeq(string(data), "\n---\n") {
+		role := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(document), &role.Object); err != nil {
+			return err
+		}
+		ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: role.GetKind(), Name: role.GetName()}
+		at := metav1.ObjectMeta{Name: role.GetName() + "-of-" + user}
+		var binding client.Object
+		switch role.GetKind() {
+		case "ClusterRole":
+			binding = &rbacv1.ClusterRoleBinding{ObjectMeta: at, RoleRef: ref, Subjects: subjects}
+		case "Role":
+			role.SetNamespace(platform)
+			at.Namespace = platform
+			if err := cp.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: platform}}); err != nil && !apierrors.IsAlreadyExists(err) {
+				return err
+			}
+			binding = &rbacv1.RoleBinding{ObjectMeta: at, RoleRef: ref, Subjects: subjects}
+		default:
+			continue
+		}
+		for _, o := range []client.Object{role, binding} {
+			if err := cp.Client.Create(ctx, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

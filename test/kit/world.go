@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -100,9 +99,22 @@ func (w *World) Apply(ctx context.Context, manifests ...string) error {
 			if err != nil {
 				return fmt.Errorf("applying %s: %w", id(o), err)
 			}
+			if ours(o) {
+				if err := w.sees(ctx, o); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
+}
+
+// sees waits until the onlooker has seen what the API server has answered.
+func (w *World) sees(ctx context.Context, o *unstructured.Unstructured) error {
+	return poll(ctx, patience, "the onlooker to see "+id(o), func() (bool, error) {
+		seen := w.mirror.get(o.GroupVersionKind().GroupKind(), w.Namespace, o.GetName())
+		return seen != nil && version(seen) >= version(o), nil
+	})
 }
 
 // Get reads an object from the API server into a typed or unstructured object; only the name is used of its key.
@@ -142,7 +154,7 @@ func (w *World) All() []*unstructured.Unstructured {
 // Eventually asks until f says yes, and fails with what it waited for and how the world looks.
 func (w *World) Eventually(ctx context.Context, what string, f func() (bool, error)) error {
 	if err := poll(ctx, patience, what, f); err != nil {
-		return fmt.Errorf("%w\nthe world:\n%s\nthe log:\n%s", err, w.Snapshot(), logAbout(w.Namespace))
+		return fmt.Errorf("%w\nthe world:\n%s\nthe log:\n%s", err, w.Snapshot(), LoggedAbout(w.Namespace))
 	}
 	return nil
 }
@@ -154,11 +166,35 @@ const (
 	quiet = 250 * time.Millisecond
 )
 
+// Quiet is for how long the onlooker has seen nothing change.
+func (w *World) Quiet() time.Duration { return time.Since(w.mirror.quietSince(w.Namespace)) }
+
+// Unsettled says which object keeps the world from being settled, and why; nil when none does.
+func (w *World) Unsettled() error {
+	objects := w.mirror.objects(w.Namespace)
+	alive := byUID(objects)
+	for _, o := range objects {
+		if o.GetDeletionTimestamp() != nil {
+			return fmt.Errorf("%s is being deleted", id(o))
+		}
+		if why := unsettled(o); why != "" {
+			return fmt.Errorf("%s: %s", id(o), why)
+		}
+		if why := collectable(o, alive); why != "" && w.collects() {
+			return fmt.Errorf("%s: %s", id(o), why)
+		}
+		if w.drains(o) {
+			return fmt.Errorf("%s still has the objects of an earlier run", id(o))
+		}
+	}
+	return nil
+}
+
 // Settled waits until every object of ours has a final answer for its current generation, Ready or Stalled, nothing
 // is being deleted, and nothing changes any more.
 func (w *World) Settled(ctx context.Context) error {
 	begin := time.Now()
-	if err := w.catchUp(ctx); err != nil {
+	if err := w.CatchUp(ctx); err != nil {
 		return err
 	}
 	return w.Eventually(ctx, "the world to settle", func() (bool, error) {
@@ -169,29 +205,9 @@ func (w *World) Settled(ctx context.Context) error {
 		if time.Since(since) < quiet {
 			return false, nil
 		}
-		objects := w.mirror.objects(w.Namespace)
-		for _, o := range objects {
-			if o.GetDeletionTimestamp() != nil {
-				return false, fmt.Errorf("%s is being deleted", id(o))
-			}
-			if w.collects() && isOrphan(o, objects) {
-				return false, fmt.Errorf("%s is about to be collected", id(o))
-			}
-			if why := unsettled(o); why != "" {
-				return false, fmt.Errorf("%s: %s", id(o), why)
-			}
-			if w.drains(o) {
-				return false, fmt.Errorf("%s still has the objects of an earlier run", id(o))
-			}
-		}
-		return true, nil
+		err := w.Unsettled()
+		return err == nil, err
 	})
-}
-
-// isOrphan tells that the controller of an object is gone, which the garbage collector finds out by and by.
-func isOrphan(o *unstructured.Unstructured, all []*unstructured.Unstructured) bool {
-	owner := metav1.GetControllerOf(o)
-	return owner != nil && !slices.ContainsFunc(all, func(other *unstructured.Unstructured) bool { return other.GetUID() == owner.UID })
 }
 
 // Becomes waits until the world is as wanted and nothing changes any more.
@@ -203,13 +219,13 @@ func (w *World) Becomes(ctx context.Context, want Snapshot) error {
 	})
 	if err != nil {
 		diff := want.Diff(is)
-		return fmt.Errorf("%w, - wanted, + is:\n%s\nthe log:\n%s", err, diff, logAbout(w.Namespace))
+		return fmt.Errorf("%w, - wanted, + is:\n%s\nthe log:\n%s", err, diff, LoggedAbout(w.Namespace))
 	}
 	return nil
 }
 
-// catchUp waits until the onlooker has seen what the API server holds of our kinds now. What a user has just applied is in that.
-func (w *World) catchUp(ctx context.Context) error {
+// CatchUp waits until the onlooker has seen what the API server holds of our kinds now. What a user has just applied is in that.
+func (w *World) CatchUp(ctx context.Context) error {
 	for _, kind := range []schema.GroupVersionKind{
 		corev1beta2.GroupVersion.WithKind("Function"), corev1beta2.GroupVersion.WithKind("Builder"), corev1beta2.GroupVersion.WithKind("Serving"),
 		networkingv1alpha1.GroupVersion.WithKind("Gateway"),

@@ -30,12 +30,12 @@ type settings struct {
 func main() {
 	var s settings
 	flag.IntVar(&s.functions, "functions", 1000, "how many Functions to settle; 0 leaves these figures out")
-	flag.IntVar(&s.seconds, "agent-seconds", 10, "how long each measurement of the agent takes, by protocol; 0 leaves them out")
+	flag.IntVar(&s.seconds, "agent-seconds", 10, "how long each measurement of the agent and the router takes, by protocol; 0 leaves them out")
 	flag.DurationVar(&s.quiet, "quiet", time.Minute, "how long a settled world is watched for writes")
 	flag.BoolVar(&s.cluster, "cluster", true, "take the figures on a cluster too: the one KUBECONFIG names, else the local one")
 	flag.BoolVar(&s.builds, "builds", true, "of these, take those of builds and of Knative")
 	flag.BoolVar(&s.engines, "engines", true, "of these, take those of KEDA, its HTTP add-on and Dapr")
-	flag.StringVar(&s.only, "only", "", "of the figures of the engines, take one kind: starts, memory or zero")
+	flag.StringVar(&s.only, "only", "", "of the figures of the engines, take one kind: starts, memory or zero; or take those of the router and no others: router")
 	flag.BoolVar(&s.install, "install", true, "install this checkout first; without it only the figures of the engines are taken, of what is installed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -48,6 +48,9 @@ func main() {
 }
 
 func run(ctx context.Context, s settings) error {
+	if s.only == "router" {
+		return measureRouter(ctx, s)
+	}
 	if s.functions > 0 {
 		if err := scale(ctx, s); err != nil {
 			return fmt.Errorf("taking the figures at %d Functions: %w", s.functions, err)
@@ -56,6 +59,9 @@ func run(ctx context.Context, s settings) error {
 	if s.seconds > 0 {
 		if err := measureAgent(ctx, s); err != nil {
 			return fmt.Errorf("taking the figures of the agent: %w", err)
+		}
+		if err := measureRouter(ctx, s); err != nil {
+			return fmt.Errorf("taking the figures of the router: %w", err)
 		}
 	}
 	if s.cluster {

@@ -38,6 +38,11 @@ const (
 	// RefusedReason: the API server or an engine's webhook refused an object; the message is its own.
 	RefusedReason = "Refused"
 
+	// HostNotAllowedReason: a host name in route.hostnames belongs to another namespace; the message names it.
+	HostNotAllowedReason = "HostNotAllowed"
+	// ReferenceNotGrantedReason: the spec refers to an object of others that does not grant it; the message says how it would.
+	ReferenceNotGrantedReason = "ReferenceNotGranted"
+
 	// ComponentNotFoundReason: a Dapr Component that the spec refers to does not exist; the message names it.
 	ComponentNotFoundReason = "ComponentNotFound"
 	// DaprStartingReason: the agent or the shared daprd of the function is not ready yet.
@@ -118,6 +123,8 @@ const (
 	EnableDaprAnnotation = "openfunction.io/enable-dapr"
 	// RotateTokenAnnotation on a Function or Serving makes a new app token whenever its value changes.
 	RotateTokenAnnotation = "openfunction.io/rotate-token"
+	// AllowedNamespacesAnnotation on a ClusterTriggerAuthentication of KEDA lists the namespaces, with commas, whose functions may use it; "*" is all.
+	AllowedNamespacesAnnotation = "openfunction.io/allowed-namespaces"
 	// StartedAnnotation on a workload holds the version of its pods that is known to have started once.
 	StartedAnnotation = "openfunction.io/started"
 	// RebuildAnnotation on a Function builds the unchanged source again whenever its value changes.

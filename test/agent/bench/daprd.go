@@ -13,6 +13,7 @@ import (
 	"os/exec"
 
 	"github.com/openfunction/openfunction/test/agent/standin"
+	"github.com/openfunction/openfunction/test/paired"
 )
 
 // daprdApp is the app id that a daprd of the benchmark serves.
@@ -40,7 +41,7 @@ func behindDaprd(ctx context.Context, program, protocol, address string) (standi
 		return nil, fmt.Errorf("starting daprd: %w", err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = workers, workers
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = paired.Workers, paired.Workers
 	return &invoked{url: "http://" + api + "/v1.0/invoke/" + daprdApp + "/method/event", client: &http.Client{Transport: transport}}, nil
 }
 

@@ -20,6 +20,7 @@ import (
 
 	runtimev1 "github.com/dapr/dapr/pkg/proto/runtime/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -51,7 +52,9 @@ func Dial(protocol, address, token string) (App, error) {
 		transport.MaxConnsPerHost, transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 1024, 64, 64 // as daprd has them
 		return &httpApp{url: "http://" + address, token: token, client: &http.Client{Transport: transport}}, nil
 	}
-	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	// It comes back soon, so that what takes long is the agent's doing.
+	params := grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: redeliver, Multiplier: 1.5, MaxDelay: 500 * time.Millisecond}, MinConnectTimeout: 5 * time.Second}
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithConnectParams(params))
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/openfunction/openfunction/hack/cluster/internal/layout"
 )
 
@@ -161,5 +163,29 @@ func TestEnsureTellsWhyADaemonEnded(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "no port left") {
 		t.Errorf("error %v does not hold the end of the log", err)
+	}
+}
+
+// Whoever starts the cluster under a lock gets the lock back.
+func TestDaemonsInheritNoFiles(t *testing.T) {
+	lock, err := os.Create(filepath.Join(t.TempDir(), "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if _, err := unix.FcntlInt(lock.Fd(), unix.F_SETFD, 0); err != nil { // as a file that this process was started with
+		t.Fatal(err)
+	}
+	s := Supervisor{Layout: layout.Layout{State: t.TempDir()}}
+	defer func() { _ = s.Stop("sleeper", time.Second) }()
+	if _, err := s.Ensure(t.Context(), Daemon{Name: "sleeper", Command: []string{"/bin/sleep", "60"}}); err != nil {
+		t.Fatal(err)
+	}
+	r, ok := load(s.recordPath("sleeper"))
+	if !ok {
+		t.Fatal("there is no record")
+	}
+	if name, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", r.PID, lock.Fd())); err == nil && name == lock.Name() {
+		t.Error("the daemon has the file open")
 	}
 }

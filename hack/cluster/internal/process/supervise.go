@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -120,6 +121,7 @@ func (s Supervisor) start(d Daemon, print string) (Record, error) {
 	}, d.Env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	keepFiles()
 	run := cmd.Start
 	if d.Inside {
 		run = func() error { return s.Netns.Do(cmd.Start) }
@@ -137,6 +139,19 @@ func (s Supervisor) start(d Daemon, print string) (Record, error) {
 	}
 	go func() { _ = cmd.Wait() }() // Reaps it, should it end while this command still runs.
 	return r, nil
+}
+
+// keepFiles keeps the files that whoever called this command had open from daemons: a lock among them would be held for as long as they live.
+func keepFiles() {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return // they are handed on
+	}
+	for _, entry := range entries {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
 }
 
 // await polls Ready until it holds, the daemon ends, or patience runs out.

@@ -4,6 +4,8 @@ package openfuncasync
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -38,11 +40,22 @@ func (p plan) scaledJob() *kedav1alpha1.ScaledJob {
 	}
 	if options.ScalingStrategy != nil {
 		job.Spec.ScalingStrategy = *options.ScalingStrategy.DeepCopy()
+		job.Spec.ScalingStrategy.CustomScalingRunningJobPercentage = fraction(options.ScalingStrategy.CustomScalingRunningJobPercentage)
 	}
 	if job.Spec.PollingInterval == nil && p.hasAgentTrigger() {
 		job.Spec.PollingInterval = ptr.To(jobPollingInterval)
 	}
 	return job
+}
+
+// fraction returns what KEDA reads of a percentage, which is a number. It says nothing about one that it cannot read, and takes another strategy.
+func fraction(percentage string) string {
+	number, isPercentage := strings.CutSuffix(percentage, "%")
+	percent, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if !isPercentage || err != nil {
+		return percentage
+	}
+	return strconv.FormatFloat(percent/100, 'f', -1, 64)
 }
 
 // withoutMetricType returns the triggers without what is for ScaledObjects only: a ScaledJob does not have the field.

@@ -92,14 +92,14 @@ func (w *worker) post(out http.ResponseWriter, request *http.Request) {
 }
 
 // ask asks once.
-func ask(ctx context.Context, url string) (string, error) {
+func ask(ctx context.Context, client *http.Client, url string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return "", err
 	}
@@ -116,7 +116,7 @@ func ask(ctx context.Context, url string) (string, error) {
 
 func get(ctx context.Context, url string) error {
 	start := time.Now()
-	text, err := ask(ctx, url)
+	text, err := ask(ctx, http.DefaultClient, url)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,8 @@ func get(ctx context.Context, url string) error {
 	return nil
 }
 
-// load asks with four requests at a time until the duration is over, and prints one JSON object: how often each answer or error came.
+// load asks with four requests at a time until the duration is over, and prints one JSON object: how often each answer or error came. Two of the
+// askers keep their connections, and the others look the name up and connect for every request.
 func load(ctx context.Context, url, duration string) error {
 	length, err := time.ParseDuration(duration)
 	if err != nil {
@@ -134,10 +135,11 @@ func load(ctx context.Context, url, duration string) error {
 	answers := map[string]int{}
 	var mu sync.Mutex
 	var askers sync.WaitGroup
-	for range 4 {
+	for i := range 4 {
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: i%2 == 1}}
 		askers.Go(func() {
 			for time.Now().Before(end) && ctx.Err() == nil {
-				text, err := ask(context.WithoutCancel(ctx), url)
+				text, err := ask(context.WithoutCancel(ctx), client, url)
 				if err != nil {
 					text = "error: " + strings.TrimSpace(err.Error())
 				}

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package laws
+package faults
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,8 +29,8 @@ type scenario struct {
 
 // step is what a user does and what the user then waits for, knowing what the world was before.
 type step struct {
-	do    func(ctx context.Context, w *kit.World) error
-	until func(ctx context.Context, w *kit.World, was kit.Snapshot) error
+	do    func(*run) error
+	until func(r *run, was kit.Snapshot) error
 }
 
 var scenarios = []scenario{
@@ -307,64 +307,71 @@ spec: {template: {spec: {containers: [{image: registry.example.test/foreign}]}}}
 // apply is the step of most scenarios.
 func apply(manifest string) step { return step{do: applying(manifest), until: settled} }
 
-func applying(manifest string) func(context.Context, *kit.World) error {
-	return func(ctx context.Context, w *kit.World) error { return w.Apply(ctx, manifest) }
+func applying(manifest string) func(*run) error {
+	return func(r *run) error { return r.world.Apply(r, manifest) }
 }
 
-func deleting(kind, name string) func(context.Context, *kit.World) error {
-	return func(ctx context.Context, w *kit.World) error { return w.Delete(ctx, kindOf(kind), name) }
+func deleting(kind, name string) func(*run) error {
+	return func(r *run) error { return r.world.Delete(r, kindOf(kind), name) }
 }
 
 func kindOf(kind string) schema.GroupVersionKind { return corev1beta2.GroupVersion.WithKind(kind) }
 
 // cancelBuild is what a user does to stop the one build there is.
-func cancelBuild(ctx context.Context, w *kit.World) error {
-	builders := w.Objects("Builder")
+func cancelBuild(r *run) error {
+	builders := r.world.Objects("Builder")
 	if len(builders) != 1 {
 		return fmt.Errorf("there are %d Builders, not one", len(builders))
 	}
-	return w.Client.Patch(ctx, builders[0], client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"state":"Cancelled"}}`)))
+	return r.world.Client.Patch(r, builders[0], client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"state":"Cancelled"}}`)))
 }
 
-func settled(ctx context.Context, w *kit.World, _ kit.Snapshot) error { return w.Settled(ctx) }
+func settled(r *run, _ kit.Snapshot) error { return r.settled() }
 
 // otherObjects waits for a settled world with other objects than before; a change of metadata alone shows in no generation.
-func otherObjects(ctx context.Context, w *kit.World, was kit.Snapshot) error {
-	if err := w.Eventually(ctx, "other objects", func() (bool, error) {
-		is := slices.Sorted(maps.Keys(w.Snapshot()))
-		return !slices.Equal(is, slices.Sorted(maps.Keys(was))), nil
-	}); err != nil {
-		return err
-	}
-	return w.Settled(ctx)
-}
-
-// building waits until one build runs and is shown to run, and everything else has ended.
-func building(ctx context.Context, w *kit.World, _ kit.Snapshot) error {
-	return w.Eventually(ctx, "a running build", func() (bool, error) {
-		for _, f := range w.Objects("Function") {
-			state, _ := kit.Field(f, "status", "build", "reason").(string)
-			if state != corev1beta2.BuildingReason {
-				return false, fmt.Errorf("the build is in the state %q", state)
-			}
+func otherObjects(r *run, was kit.Snapshot) error {
+	return r.reach("other objects", func() error {
+		if slices.Equal(slices.Sorted(maps.Keys(r.world.Snapshot())), slices.Sorted(maps.Keys(was))) {
+			return errors.New("they are the same")
 		}
-		return len(w.Objects("Function")) == 1, nil
+		return r.world.Unsettled()
 	})
 }
 
-func exists(kind, name string) func(context.Context, *kit.World, kit.Snapshot) error {
-	return func(ctx context.Context, w *kit.World, _ kit.Snapshot) error {
-		return w.Eventually(ctx, kind+" "+name, func() (bool, error) {
-			for _, o := range w.Objects(kind) {
+// building waits until one build runs and is shown to run, and everything else has ended.
+func building(r *run, _ kit.Snapshot) error {
+	return r.reach("a running build", func() error {
+		functions := r.world.Objects("Function")
+		for _, f := range functions {
+			if state, _ := kit.Field(f, "status", "build", "reason").(string); state != corev1beta2.BuildingReason {
+				return fmt.Errorf("the build is in the state %q", state)
+			}
+		}
+		if len(functions) != 1 {
+			return fmt.Errorf("there are %d Functions", len(functions))
+		}
+		return nil
+	})
+}
+
+func exists(kind, name string) func(*run, kit.Snapshot) error {
+	return func(r *run, _ kit.Snapshot) error {
+		return r.reach(kind+" "+name, func() error {
+			for _, o := range r.world.Objects(kind) {
 				if o.GetName() == name {
-					return true, nil
+					return nil
 				}
 			}
-			return false, nil
+			return errors.New("it is not there")
 		})
 	}
 }
 
-func empty(ctx context.Context, w *kit.World, _ kit.Snapshot) error {
-	return w.Eventually(ctx, "an empty world", func() (bool, error) { return len(w.Snapshot()) == 0, nil })
+func empty(r *run, _ kit.Snapshot) error {
+	return r.reach("an empty world", func() error {
+		if left := r.world.Snapshot(); len(left) > 0 {
+			return fmt.Errorf("there is still:\n%s", left)
+		}
+		return nil
+	})
 }

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+)
+
+// onEngine is an HTTP function of an image on an engine.
+func onEngine(name, image, engine string) string {
+	return fn{name: name, image: image, serving: "triggers: {http: {engine: " + engine + "}}"}.manifest()
+}
+
+// becomesAnswer waits until a pod that asks gets the answer.
+func becomesAnswer(ctx context.Context, name, text string) {
+	GinkgoHelper()
+	Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal(text))
+}
+
+// isGone waits until an object of the namespace is no more.
+func isGone(ctx context.Context, kind, name string) {
+	GinkgoHelper()
+	Eventually(ctx, func() string { return kubectl(ctx, "get", kind, "-o", "name") }).ShouldNot(MatchRegexp(`/%s(\n|$)`, name))
+}
+
+var _ = Describe("callers that do not stop", Label("knative", "keda-http", "router"), Ordered, func() {
+	BeforeAll(startProbe)
+
+	It("lose no request when the version and then the engine changes, there and back", func(ctx SpecContext) {
+		const name = "moves"
+		apply(ctx, onEngine(name, "$WORKER", "knative"))
+		ready(ctx, name)
+		becomesAnswer(ctx, name, "one")
+		start, length := time.Now(), 150*time.Second
+		load := startPodLoad(ctx, name, length)
+
+		By("another version on Knative")
+		apply(ctx, onEngine(name, "$TWO", "knative"))
+		becomesAnswer(ctx, name, "two")
+		ready(ctx, name)
+
+		By("KEDA, until nothing of Knative is left")
+		apply(ctx, onEngine(name, "$WORKER", "keda"))
+		becomesAnswer(ctx, name, "one")
+		ready(ctx, name)
+		isGone(ctx, "ksvc", name+"-knative")
+
+		By("Knative, until nothing of KEDA is left")
+		apply(ctx, onEngine(name, "$TWO", "knative"))
+		becomesAnswer(ctx, name, "two")
+		ready(ctx, name)
+		isGone(ctx, "deployments", name+"-http")
+		AddReportEntry("changed for", time.Since(start).Round(time.Second))
+		Expect(time.Since(start)).To(BeNumerically("<", length), "requests came all the while")
+
+		answers := load.answers(ctx)
+		AddReportEntry("answers", answers)
+		Expect(answers).To(And(HaveLen(2), HaveKey("one"), HaveKey("two")))
+	}, NodeTimeout(8*time.Minute))
+
+	It("still reach a Service of somebody else that a function would like to be", func(ctx SpecContext) {
+		const name = "theirs"
+		applyYAML(ctx, `
+apiVersion: v1
+kind: Pod
+metadata: {name: theirs, labels: {app: theirs}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: theirs
+      image: $WORKER
+      env: [{name: FUNC_CONTEXT, value: '{"name":"theirs","runtime":"Knative","port":"8080"}'}]
+      readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: theirs}
+spec: {selector: {app: theirs}, ports: [{port: 80, targetPort: 8080}]}
+`)
+		becomesAnswer(ctx, name, "one")
+		service := func() *corev1.Service {
+			found := &corev1.Service{}
+			Expect(c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, found)).To(Succeed())
+			return found
+		}
+		before := service()
+		load := startPodLoad(ctx, name, 60*time.Second)
+		for _, manifest := range []string{onEngine(name, "$TWO", "knative"), onEngine(name, "$BROKEN", "knative"), onEngine(name, "$TWO", "keda"), onEngine(name, "$TWO", "knative")} {
+			apply(ctx, manifest)
+			f := becomes(ctx, name, corev1beta2.StalledCondition, metav1.ConditionTrue)
+			Expect(condition(f, corev1beta2.StalledCondition).Reason).To(Equal(corev1beta2.NameTakenReason))
+		}
+		answers := load.answers(ctx)
+		AddReportEntry("answers", answers)
+		Expect(answers).To(And(HaveLen(1), HaveKey("one")))
+		Expect(service().ResourceVersion).To(Equal(before.ResourceVersion), "nobody touched it")
+
+		By("giving up the name")
+		Expect(c.Delete(ctx, before)).To(Succeed())
+		heals(ctx, name)
+		becomesAnswer(ctx, name, "two")
+	}, NodeTimeout(6*time.Minute))
+})

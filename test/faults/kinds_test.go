@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+// kinds are all kinds of fault.
+var kinds []*kind
+
+func init() { //nolint:gochecknoinits // the kinds' own functions look a kind up by its word
+	kinds = []*kind{
+		{word: "nothing", parse: parseNothing, of: everyNothing, short: 1000, all: 1000},
+		{word: "at-once", parse: nil, of: everyAtOnce, short: 1000, all: 1000},
+		{word: "crash", parse: parseCrash, of: everyCrash, short: 100, all: 10000},
+		{word: "answer-all", parse: parseAnswer, of: everyAnswer, short: 40, all: 10000},
+		{word: "answer", parse: parseAnswer, of: oneAnswer, short: 60, all: 1800},
+		{word: "fail", parse: parseFailing, of: everyFailing, short: 20, all: 300},
+		{word: "managers", parse: parseMore, of: everyMore, short: 10, all: 10000},
+		{word: "clock", parse: parseClock, of: everyClock, short: 10, all: 10000},
+	}
+}
+
+func everyAtOnce(o *outcome) []fault {
+	if o.scenario.scratch == nil {
+		return nil
+	}
+	return []fault{atOnce{o.scenario.scratch}}
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	controllers "github.com/openfunction/openfunction/controllers/core"
+	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/test/kit"
+)
+
+// plane is a control plane that worlds are run on.
+type plane struct {
+	*kit.ControlPlane
+	// operator is who the controllers run as: what config/rbac allows is all they can do.
+	operator *rest.Config
+	// end ends the players of the engines.
+	end context.CancelFunc
+}
+
+// run is one way through a world.
+type run struct {
+	context.Context
+	*plane
+	world    *kit.World
+	time     *kit.Time
+	recorder *kit.Recorder
+	managers []*kit.Running
+	// last is how many calls and writes there were before the last step.
+	last struct{ calls, writes int }
+	// busy is how many disturbances go on beside the step.
+	busy atomic.Int32
+}
+
+// outcome is how a run ended.
+type outcome struct {
+	*run
+	scenario scenario
+	end      kit.Snapshot
+	err      error
+	// idle tells that the fault did not happen in this run.
+	idle    bool
+	seconds float64
+}
+
+// through lets a new world go through a scenario with a disturbance, and compares it with how it went without; nil means this is how.
+func through(ctx context.Context, on *plane, s scenario, d disturbance, want *outcome) *outcome {
+	began := time.Now()
+	o := &outcome{run: &run{Context: ctx, plane: on, time: kit.NewTime(), recorder: kit.NewRecorder(d.crash)}, scenario: s}
+	o.err = o.run.through(s, d, want)
+	if o.world != nil {
+		o.end = o.world.Snapshot()
+	}
+	o.idle = d.crash != nil && !o.recorder.Fired() || d.interference != nil && !d.interference.happened()
+	o.seconds = time.Since(began).Seconds()
+	return o
+}
+
+func (r *run) through(s scenario, d disturbance, want *outcome) (err error) {
+	if r.world, err = r.NewWorld(r); err != nil {
+		return err
+	}
+	panics := panicked()
+	defer func() {
+		for _, m := range r.managers {
+			err = errors.Join(err, m.Stop())
+		}
+	}()
+	if d.steps != nil {
+		s.steps = d.steps
+	}
+	if len(s.steps) == 1 && d.interference != nil {
+		d.interference.begin() // the first requests of a manager count too
+	}
+	for range 1 + d.managers {
+		m, err := r.Run(r, r.program(d))
+		if err != nil {
+			return err
+		}
+		r.managers = append(r.managers, m)
+	}
+	if err := r.walk(s, d, want); err != nil {
+		return err
+	}
+	if d.after != nil {
+		if err := d.after(r); err != nil {
+			return err
+		}
+		if err := r.becomes(want.end); err != nil {
+			return err
+		}
+	}
+	return r.check(d, want, panics)
+}
+
+// walk goes through the steps. Under a fault the last one has to end in what it ended in without.
+func (r *run) walk(s scenario, d disturbance, want *outcome) error {
+	for i, step := range s.steps {
+		isLast := i == len(s.steps)-1
+		if isLast {
+			if i > 0 {
+				r.last.calls, r.last.writes = len(r.recorder.Calls()), len(r.recorder.Writes())
+			}
+			if d.interference != nil {
+				d.interference.begin()
+			}
+			if d.beside != nil {
+				r.busy.Add(1)
+				failed := make(chan error, 1)
+				go func() {
+					defer r.busy.Add(-1)
+					failed <- d.beside(r)
+				}()
+				defer func() { <-failed }()
+			}
+		}
+		was := r.world.Snapshot()
+		if err := step.do(r); err != nil {
+			return fmt.Errorf("step %d: %w", i+1, err)
+		}
+		until := func() error { return step.until(r, was) }
+		if isLast && want != nil {
+			until = func() error { return r.becomes(want.end) }
+		}
+		if err := until(); err != nil {
+			return fmt.Errorf("step %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// program is our controllers, looking at the world of this run.
+func (r *run) program(d disturbance) kit.Program {
+	p := kit.Program{
+		Config:     r.operator,
+		Cache:      controllers.CacheOptions(controllers.Options{}),
+		NewCache:   controllers.NewCache,
+		Recorder:   r.recorder,
+		Namespaces: []string{r.world.Namespace},
+		Setup: func(mgr ctrl.Manager) error {
+			return controllers.SetupWithManager(mgr, controllers.Options{
+				SkipNameValidation: true,
+				Clock:              wrong{r.time, d.off},
+				Queue:              r.time.Queue,
+				Build:              core.BuildSettings{FetcherImage: "registry.example.test/fetcher:v1"},
+				Serving:            core.ServingSettings{AgentImage: "registry.example.test/agent:v1", DaprdImage: "registry.example.test/daprd:v1"},
+			})
+		},
+	}
+	if d.interference != nil {
+		p.Interference = d.interference
+	}
+	return p
+}
+
+// wrong is a clock that is off by some time.
+type wrong struct {
+	clock.PassiveClock
+	by time.Duration
+}
+
+// Now is the wrong time.
+func (w wrong) Now() time.Time { return w.PassiveClock.Now().Add(w.by) }
+
+// Since is right again: both ends are wrong.
+func (w wrong) Since(then time.Time) time.Duration { return w.Now().Sub(then) }
+
+const (
+	// patience is how long a world may take to get where it should, on a machine that has other things to do.
+	patience = 150 * time.Second
+	// still is how long nothing may have moved before a world that is not where it should be is given up: longer than a broken watch of
+	// client-go waits before it begins again.
+	still = 50 * time.Second
+	// quiet is how long nothing must have changed before a world may be called settled.
+	quiet = 250 * time.Millisecond
+	// waits is how long nothing must have changed before time may jump.
+	waits = 150 * time.Millisecond
+	// future is how far time may jump in one run: past every delay of the controllers, and every backoff.
+	future = 3 * time.Hour
+)
+
+// errStuck is the error of a world that does not get where it should.
+var errStuck = errors.New("stuck")
+
+// reach waits until done has no objection, and nothing moves any more. Where everything waits for time to pass, time passes.
+func (r *run) reach(what string, done func() error) error {
+	deadline, moved := time.Now().Add(patience), time.Now()
+	for {
+		now := time.Now()
+		rest := min(r.world.Quiet(), r.recorder.Quiet())
+		if !r.time.Idle() {
+			rest, moved = 0, now
+		}
+		if now.Add(-rest).After(moved) {
+			moved = now.Add(-rest)
+		}
+		if rest >= waits && r.busy.Load() == 0 {
+			objection := done()
+			if objection == nil && rest >= quiet {
+				return nil
+			}
+			if objection != nil {
+				if in, any := r.time.Due(); any && r.time.Ahead()+in < future {
+					r.time.Jump(max(in, 0))
+				} else if now.Sub(moved) > still || now.After(deadline) {
+					return fmt.Errorf("%w: waited for %s: %w", errStuck, what, objection)
+				}
+			}
+		}
+		if now.After(deadline) {
+			return fmt.Errorf("%w: waited %s for %s: %w", errStuck, patience, what, done())
+		}
+		select {
+		case <-r.Done():
+			return r.Err()
+		case <-time.After(40 * time.Millisecond):
+		}
+	}
+}
+
+// becomes waits until the world is as wanted.
+func (r *run) becomes(want kit.Snapshot) error {
+	return r.reach("the end", func() error {
+		if is := r.world.Snapshot(); !maps.Equal(want, is) {
+			return differs{want.Diff(is)}
+		}
+		return nil
+	})
+}
+
+// differs is the difference between the end that was wanted and the one that is.
+type differs struct{ diff string }
+
+func (d differs) Error() string { return "- wanted, + is:\n" + strings.TrimSpace(d.diff) }
+
+// settled waits until everything has its answer.
+func (r *run) settled() error { return r.reach("the world to settle", r.world.Unsettled) }
+
+// rest lets so much time pass for a world in which nothing happens. It returns how often the controllers looked at an object.
+func (r *run) rest(d time.Duration) (int, error) {
+	looks, end := r.time.Looks(), r.time.Ahead()+d
+	for r.time.Ahead() < end && r.time.Looks()-looks < 10*storm {
+		step := end - r.time.Ahead()
+		if in, any := r.time.Due(); any {
+			step = min(step, max(in, time.Millisecond))
+		}
+		r.time.Jump(step)
+		for !r.time.Idle() {
+			select {
+			case <-r.Done():
+				return 0, r.Err()
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	return r.time.Looks() - looks, nil
+}
