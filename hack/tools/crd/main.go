@@ -2,9 +2,9 @@
 
 // Command crd writes the custom resource definitions of the packages it is given.
 //
-// It uses controller-gen's parser, and differs from the controller-gen command in two ways. Descriptions below fields
-// of other projects' types (a pod template, HTTPRoute rules, ...) are dropped, because with them a definition does not
-// fit into the annotation that a plain "kubectl apply" keeps; in a deprecated version most of what stands below them is
+// It uses controller-gen's parser, and differs from the controller-gen command in two ways. Of descriptions below
+// fields of other projects' types (a pod template, HTTPRoute rules, ...) only the nearest are kept, and of those a sentence, because with all
+// of them a definition does not fit into the annotation that a plain "kubectl apply" keeps; in a deprecated version most of what stands below them is
 // dropped too. And markers it cannot understand are only an error in our own packages: gateway-api has some that its own
 // generator overlooks.
 //
@@ -145,10 +145,12 @@ func write(dir string, definition apiextensionsv1.CustomResourceDefinition) erro
 		metadata := top.Properties["metadata"]
 		metadata.Properties = map[string]apiextensionsv1.JSONSchemaProps{"name": {Type: "string"}}
 		top.Properties["metadata"] = metadata
-		trim(top, "")
+		levels := 1
 		if definition.Spec.Versions[i].Deprecated {
+			levels = 0
 			conceal(top, "")
 		}
+		trim(top, "", levels)
 		bound(top)
 	}
 	data, err := json.Marshal(definition)
@@ -198,22 +200,21 @@ func unwrap(text string) string {
 	return out.String()
 }
 
-// trim unwraps descriptions and drops those below foreign fields. Items and values of lists and maps have the path of their field.
-func trim(node *apiextensionsv1.JSONSchemaProps, path string) {
+// trim unwraps descriptions and drops those below foreign fields, but for one level of them. Items and values of lists and maps have the path of their
+// field.
+func trim(node *apiextensionsv1.JSONSchemaProps, path string, levels int) {
 	node.Description = unwrap(node.Description)
 	if endsWith(path, foreign) || node.Type == "array" && endsWith(path, foreignLists) {
-		text := node.Description
-		silence(node)
-		node.Description = text
+		abridge(node, levels)
 		return
 	}
 	each(node, func(child *apiextensionsv1.JSONSchemaProps, name string) {
 		if name == "" {
 			child.Description = ""
-			trim(child, path)
+			trim(child, path, levels)
 			return
 		}
-		trim(child, path+"."+name)
+		trim(child, path+"."+name, levels)
 	})
 }
 
@@ -264,7 +265,9 @@ func hide(node *apiextensionsv1.JSONSchemaProps) {
 }
 
 // isQuantity tells whether the node is a resource quantity.
-func isQuantity(node *apiextensionsv1.JSONSchemaProps) bool { return node.XIntOrString && node.Pattern != "" }
+func isQuantity(node *apiextensionsv1.JSONSchemaProps) bool {
+	return node.XIntOrString && node.Pattern != ""
+}
 
 // holdsQuantity tells whether there is a resource quantity below the node.
 func holdsQuantity(node *apiextensionsv1.JSONSchemaProps) bool {
@@ -273,9 +276,42 @@ func holdsQuantity(node *apiextensionsv1.JSONSchemaProps) bool {
 	return found
 }
 
-func silence(node *apiextensionsv1.JSONSchemaProps) {
-	node.Description = ""
-	each(node, func(child *apiextensionsv1.JSONSchemaProps, _ string) { silence(child) })
+// abridge keeps the first sentence of the descriptions of the fields of a node, and of those of containers, which people look up; more does not
+// fit.
+func abridge(node *apiextensionsv1.JSONSchemaProps, levels int) {
+	each(node, func(child *apiextensionsv1.JSONSchemaProps, name string) {
+		switch {
+		case name == "":
+			child.Description = ""
+			abridge(child, levels)
+			return
+		case levels == 0:
+			child.Description = ""
+		default:
+			child.Description = firstSentence(unwrap(child.Description))
+		}
+		below := 0
+		if levels > 0 && name == "containers" {
+			below = 1
+		}
+		abridge(child, below)
+	})
+}
+
+// longest is how many characters of a sentence are kept.
+const longest = 80
+
+// firstSentence returns the first sentence of a text, cut at the end of a word where it is long.
+func firstSentence(text string) string {
+	text, _, _ = strings.Cut(text, "\n")
+	if sentence, _, more := strings.Cut(text, ". "); more {
+		text = sentence + "."
+	}
+	if len(text) <= longest {
+		return text
+	}
+	end := strings.LastIndexByte(text[:longest], ' ')
+	return strings.TrimRight(text[:max(end, 0)], ",;: ") + " ..."
 }
 
 // quantity is what a resource quantity looks like, with an exponent that can be computed.
