@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
@@ -137,7 +138,13 @@ var _ = Describe("A Function that events call", func() {
 		Expect(stalled(ctx, corev1beta2.ScalerFailedReason).Message).To(ContainSubstring(words))
 		Expect(hello(ctx).Status.Serving.State).To(Equal(corev1beta2.Failed))
 		apply(ctx, function(onQueue(workload, "orders")))
-		ready(ctx)
+		eventually(ctx, "the end of it, and what KEDA said of the trigger before is not said of this one", func() bool {
+			f := hello(ctx)
+			stalled := meta.FindStatusCondition(f.Status.Conditions, corev1beta2.StalledCondition)
+			Expect(stalled != nil && stalled.ObservedGeneration == f.Generation).To(BeFalse())
+			ready := meta.FindStatusCondition(f.Status.Conditions, corev1beta2.ReadyCondition)
+			return ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == f.Generation
+		})
 	},
 		Entry("about a Deployment", "Deployment", kit.RefusedTrigger),
 		Entry("about Jobs", "Job", "Failed to ensure ScaledJob is correctly created"),

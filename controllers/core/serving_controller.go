@@ -138,8 +138,8 @@ func (r *ServingReconciler) Reconcile(ctx context.Context, s *corev1beta2.Servin
 	v := &servingVisit{serving: s, set: apply.Set{Client: r.Client, Live: r.Live, Owner: s, FieldOwner: "openfunction-core/serving"},
 		live: core.Live{ClusterDomain: r.ClusterDomain}}
 	for _, phase := range []func(context.Context, *servingVisit) error{
-		r.chooseRun, r.readFront, r.applySplit, r.checkProviders, r.checkReferences, r.resolveInputs, r.readPods, r.applyChildren, r.observe, r.letRest,
-		r.applyFront, r.prune, r.applyInvocation, r.show,
+		r.chooseRun, r.readFront, r.applySplit, r.checkProviders, r.checkReferences, r.resolveInputs, r.readPods, r.applyChildren, r.observe, r.doubtScaler,
+		r.letRest, r.applyFront, r.prune, r.applyInvocation, r.show,
 	} {
 		if err := phase(ctx, v); err != nil {
 			showServing(s, err)

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/core"
+)
+
+// reflection is how long KEDA may take to look at a scaler that changed. What it said before may be about what the scaler was before: its
+// conditions do not tell which generation they speak of.
+const reflection = 3 * time.Second
+
+// doubtScaler takes back that KEDA cannot work with a scaler that has only just changed.
+func (r *ServingReconciler) doubtScaler(ctx context.Context, v *servingVisit) error {
+	if v.health.Phase != core.Failed || v.health.Reason != corev1beta2.ScalerFailedReason {
+		return nil
+	}
+	for _, child := range v.live.Objects {
+		kind := ""
+		switch child.(type) {
+		case *kedav1alpha1.ScaledObject:
+			kind = "ScaledObject"
+		case *kedav1alpha1.ScaledJob:
+			kind = "ScaledJob"
+		default:
+			continue
+		}
+		scaler := &metav1.PartialObjectMetadata{} // not of the cache, which does not keep when fields were written
+		scaler.SetGroupVersionKind(kedav1alpha1.SchemeGroupVersion.WithKind(kind))
+		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(child), scaler); apierrors.IsNotFound(err) {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("reading %s %s: %w", kind, child.GetName(), err)
+		}
+		if left := remaining(writtenAt(scaler, v.set.FieldOwner), reflection, r.Clock.Now()); left > 0 {
+			v.health.Phase, v.health.Reason = core.Starting, corev1beta2.StartingReason
+			v.health.Message = fmt.Sprintf("KEDA has not looked at %s %s yet", kind, child.GetName())
+			v.lookAgain(left)
+		}
+	}
+	return nil
+}
