@@ -110,7 +110,7 @@ scaleOptions:
 		f := becomes(ctx, "refused", corev1beta2.ServedCondition, metav1.ConditionFalse)
 		Expect(condition(f, corev1beta2.ServedCondition).Message).To(ContainSubstring("carrier-pigeon"))
 		apply(ctx, refused(onList(list("refused"))))
-		heals(ctx, "refused")
+		ready(ctx, "refused")
 	})
 
 	It("say that a cpu trigger needs requests, and go on when it is mended", func(ctx SpecContext) {
@@ -122,7 +122,7 @@ scaleOptions:
 		Eventually(ctx, func() string { return condition(read(ctx, "cpu"), corev1beta2.ServedCondition).Message }).
 			Should(ContainSubstring("set resources.requests"))
 		apply(ctx, cpu("template: {containers: [{name: function, resources: {requests: {cpu: 10m}}}]}\n"))
-		heals(ctx, "cpu")
+		ready(ctx, "cpu")
 	})
 
 	It("wait for a Component that is missing, and go on when it is made", func(ctx SpecContext) {

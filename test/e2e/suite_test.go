@@ -71,7 +71,8 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	all.Cluster, err = platform.Find(ctx, checkout, GinkgoWriter, parts...)
 	Expect(err).NotTo(HaveOccurred())
 	all.Plain = all.Cluster.PlainRegistry
-	if os.Getenv("E2E_INSTALLED") == "" { // set it to try specs out against what is installed; those that build functions need all of it
+	all.Images.Builder = all.Cluster.RegistryCluster + "/openfunction/builder-go:latest"
+	if os.Getenv("E2E_INSTALLED") == "" { // set it to try specs out against what is installed
 		all.Images, err = platform.Build(ctx, checkout, all.Cluster, GinkgoWriter)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(platform.Install(ctx, checkout, all.Cluster, all.Images, GinkgoWriter)).To(Succeed())

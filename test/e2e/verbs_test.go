@@ -33,7 +33,7 @@ func greeting(text string) string {
 func manifest(text string) string {
 	return strings.NewReplacer("$REGISTRY", cluster.RegistryCluster, "$BUILDER", images.Builder, "$GIT", cluster.GitCluster,
 		"$SSH", cluster.GitSSHCluster, "$NAMESPACE", namespace, "$WORKER", worker.One, "$TWO", worker.Two, "$BROKEN", worker.Broken,
-		"$FRAMEWORK", worker.Framework).Replace(text)
+		"$FRAMEWORK", worker.Framework, "$KAFKA", worker.Kafka).Replace(text)
 }
 
 // apply applies the manifest as kubectl does, and returns it as it is then.
@@ -91,7 +91,8 @@ func condition(f *corev1beta2.Function, conditionType string) metav1.Condition {
 	return *found
 }
 
-// becomes waits for a condition, and ends at once when the function stalls on the way to True.
+// becomes waits for a condition, and ends at once when the function stalls on the way to True: no state of a spec before, nor of an engine that has
+// not looked at this one, may be taken for it.
 func becomes(ctx context.Context, name, conditionType string, want metav1.ConditionStatus) *corev1beta2.Function {
 	GinkgoHelper()
 	var f *corev1beta2.Function
@@ -102,8 +103,7 @@ func becomes(ctx context.Context, name, conditionType string, want metav1.Condit
 			return nil
 		}
 		err := fmt.Errorf("%s is %q: %s: %s", conditionType, got.Status, got.Reason, got.Message)
-		stalled := condition(f, corev1beta2.StalledCondition)
-		if want == metav1.ConditionTrue && stalled.Status == metav1.ConditionTrue && stalled.Reason != corev1beta2.ScalerFailedReason {
+		if want == metav1.ConditionTrue && condition(f, corev1beta2.StalledCondition).Status == metav1.ConditionTrue {
 			log := ""
 			if f.Status.Build != nil && f.Status.Build.Failure != nil {
 				log = "\n" + f.Status.Build.Failure.Log
@@ -120,8 +120,8 @@ func ready(ctx context.Context, name string) *corev1beta2.Function {
 	return becomes(ctx, name, corev1beta2.ReadyCondition, metav1.ConditionTrue)
 }
 
-// heals waits until a function that had a problem is ready. On the way it may still show the problem, which KEDA, for one, takes back in its
-// own time.
+// heals waits until a function that had a problem is ready, without a change of its spec: until somebody has noticed that what was wrong around it is
+// mended, it still shows the problem.
 func heals(ctx context.Context, name string) {
 	GinkgoHelper()
 	start := time.Now()

@@ -24,6 +24,8 @@ type workers struct {
 	One, Two, Broken string
 	// Framework is testdata/framework.
 	Framework string
+	// Kafka is testdata/kafka, a broker.
+	Kafka string
 }
 
 var worker workers
@@ -45,7 +47,8 @@ func buildWorkers(ctx context.Context) workers {
 		return strings.TrimSpace(string(text))
 	}
 	version := func(v string) string { return build("e2e/worker-"+v, "testdata/worker", "-X main.version="+v) }
-	return workers{One: version("one"), Two: version("two"), Broken: version("broken"), Framework: build("e2e/framework", "testdata/framework", "")}
+	return workers{One: version("one"), Two: version("two"), Broken: version("broken"), Framework: build("e2e/framework", "testdata/framework", ""),
+		Kafka: build("e2e/kafka", "testdata/kafka", "")}
 }
 
 // fn is a Function of a worker image.
