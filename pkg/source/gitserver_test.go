@@ -21,6 +21,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/openfunction/openfunction/test/ports"
 )
 
 const (
@@ -138,15 +140,11 @@ func (r *repositories) https(password string) (string, []byte) {
 // daemon serves the repositories with git's own protocol.
 func (r *repositories) daemon() string {
 	r.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := ports.Address()
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	address := listener.Addr().String()
 	_, port, _ := net.SplitHostPort(address)
-	if err := listener.Close(); err != nil {
-		r.t.Fatal(err)
-	}
 	c := exec.Command(filepath.Join(gitRun(r.t, "", "--exec-path"), "git-daemon"), "--export-all", "--base-path="+r.root,
 		"--listen=127.0.0.1", "--port="+port, "--reuseaddr", r.root)
 	c.Env = append(os.Environ(), "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")
@@ -154,7 +152,7 @@ func (r *repositories) daemon() string {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
@@ -164,6 +162,7 @@ func (r *repositories) daemon() string {
 		if time.Now().After(deadline) {
 			r.t.Fatalf("git daemon does not listen: %v", err)
 		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

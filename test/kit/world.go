@@ -161,7 +161,7 @@ func (w *World) Eventually(ctx context.Context, what string, f func() (bool, err
 
 const (
 	// patience is how long anything may take on a busy machine of two cores.
-	patience = 30 * time.Second
+	patience = 2 * time.Minute
 	// quiet is how long nothing must have changed before a world may be called settled.
 	quiet = 250 * time.Millisecond
 )

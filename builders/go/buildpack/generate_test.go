@@ -10,10 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/openfunction/openfunction/test/ports"
 )
 
 // A function whose answer waits until it is told to go on.
@@ -68,14 +71,11 @@ func TestGeneratedProgram(t *testing.T) {
 
 func serveAndStop(t *testing.T, binary string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	port := strconv.Itoa(free)
 	program := exec.Command(binary)
 	program.Env = []string{"PORT=" + port}
 	log, err := program.StderrPipe()
@@ -98,13 +98,14 @@ func serveAndStop(t *testing.T, binary string) {
 		t.Fatal(err)
 	}
 	var answer *nethttp.Response
-	for deadline := time.Now().Add(10 * time.Second); ; { // the port is opened after the line is logged
+	for deadline := time.Now().Add(time.Minute); ; { // the port is opened after the line is logged
 		if conn, err := net.Dial("tcp", request.Host); err == nil {
 			_ = conn.Close()
 			break
 		} else if time.Now().After(deadline) {
 			t.Fatal(err)
 		}
+		time.Sleep(time.Millisecond)
 	}
 	if answer, err = nethttp.DefaultClient.Do(request); err != nil {
 		t.Fatal(err)
@@ -119,6 +120,7 @@ func serveAndStop(t *testing.T, binary string) {
 			break
 		}
 		_ = conn.Close()
+		time.Sleep(time.Millisecond)
 	}
 	if err := os.WriteFile(goOn, nil, 0o600); err != nil {
 		t.Fatal(err)
