@@ -9,6 +9,7 @@ import (
 
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,9 +21,15 @@ import (
 // conditions do not tell which generation they speak of.
 const reflection = 3 * time.Second
 
+// saysScalerFailed tells that the status has it already, for this generation: it is not said again.
+func saysScalerFailed(s *corev1beta2.Serving) bool {
+	stalled := meta.FindStatusCondition(s.Status.Conditions, corev1beta2.StalledCondition)
+	return stalled != nil && stalled.Reason == corev1beta2.ScalerFailedReason && stalled.ObservedGeneration == s.Generation
+}
+
 // doubtScaler takes back that KEDA cannot work with a scaler that has only just changed.
 func (r *ServingReconciler) doubtScaler(ctx context.Context, v *servingVisit) error {
-	if v.health.Phase != core.Failed || v.health.Reason != corev1beta2.ScalerFailedReason {
+	if v.health.Phase != core.Failed || v.health.Reason != corev1beta2.ScalerFailedReason || saysScalerFailed(v.serving) {
 		return nil
 	}
 	for _, child := range v.live.Objects {

@@ -60,7 +60,7 @@ func TestHealthOfTheAgent(t *testing.T) {
 		{"NotAvailable", "daprd is not ready", func(d *appsv1.Deployment, _ *corev1.Pod) { d.Status.AvailableReplicas = 0 }, starting(isStarting)},
 		{"Crashed", "a component that cannot be loaded ends daprd",
 			func(d *appsv1.Deployment, p *corev1.Pod) { d.Status.AvailableReplicas, p.Status = 1, crashed },
-			failed(`The function agent cannot run: Container "daprd" exits with code 1 soon after its start; its log says why (kubectl logs -c daprd --previous)`)},
+			failed(`The function agent cannot run: Container "daprd" exits with code 1 soon after its start; its log says why (kubectl logs -l openfunction.io/proxy=orders -c daprd --previous)`)},
 		{"OldCrashed", "what an older version did is no matter",
 			func(d *appsv1.Deployment, p *corev1.Pod) {
 				d.Status.AvailableReplicas, p.Status, p.Annotations = 0, crashed, map[string]string{"openfunction.io/dapr-components": "older"}

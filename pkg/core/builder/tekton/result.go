@@ -86,6 +86,9 @@ func failed(run *tektonv1.TaskRun, done *apis.Condition) core.BuildResult {
 		result.Message = "The namespace refuses the build pod; if it is about containers that Tekton adds, set set-security-context in Tekton's " +
 			"ConfigMap feature-flags to \"true\": " + result.Message
 		return result
+	case tektonv1.TaskRunReasonImagePullFailed: // the steps that Tekton ended for it are not to blame
+		result.Message = pullFailed(result.Message)
+		return result
 	default: // a step failed, or Tekton never came to one
 	}
 	for _, step := range run.Status.Steps {
@@ -100,6 +103,16 @@ func failed(run *tektonv1.TaskRun, done *apis.Condition) core.BuildResult {
 		}
 	}
 	return result
+}
+
+// unpulled finds the image in the kubelet's words, which Tekton repeats.
+var unpulled = regexp.MustCompile(`image \\?"([^"\\ ]+)\\?":`)
+
+func pullFailed(message string) string {
+	if found := unpulled.FindStringSubmatch(message); found != nil {
+		return fmt.Sprintf("The image %s of a step cannot be pulled; check that it exists, and build.builder and build.builderCredentials", found[1])
+	}
+	return "The image of a step cannot be pulled; check build.builder and build.builderCredentials: " + message
 }
 
 // podAdmissionFailed is Tekton's reason when the API server refuses the pod of a build.

@@ -122,6 +122,12 @@ func TestResult(t *testing.T) {
 		want: core.BuildResult{Phase: core.BuildFailed, Reason: corev1beta2.BuildFailedReason, Message: `Task "mine" not found`,
 			Duration: 90 * time.Second},
 	}, {
+		name: "ImageOfAStepMissing", because: "the step that Tekton ended for it is not to blame, and names that no two builds share are left out",
+		run: withSteps(taskRun(corev1.ConditionFalse, tektonv1.TaskRunReasonImagePullFailed, `the step "create" in TaskRun "x-1" failed to pull the image "". `+
+			`The pod errored with the message: "Back-off pulling image \"registry.local:5000/no-builder:latest\": ErrImagePull: not found."`), ended("fetch", 1, "Error")),
+		want: core.BuildResult{Phase: core.BuildFailed, Reason: corev1beta2.BuildFailedReason, Duration: 90 * time.Second, Message: "The image " +
+			"registry.local:5000/no-builder:latest of a step cannot be pulled; check that it exists, and build.builder and build.builderCredentials"},
+	}, {
 		name: "TimedOut", because: "the steps that were ended by it are not to blame",
 		run: withSteps(taskRun(corev1.ConditionFalse, tektonv1.TaskRunReasonTimedOut, "late"), ended("build", 1, "TaskRunTimeout")),
 		want: core.BuildResult{Phase: core.BuildTimedOut, Reason: corev1beta2.BuildTimeoutReason, Duration: 90 * time.Second,

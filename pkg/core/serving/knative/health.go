@@ -37,7 +37,8 @@ func (Run) Health(live core.Live) core.Health {
 	if reason, message, broken := podspec.Trouble(newestPods(service, live.Pods)); broken {
 		health.Phase, health.Reason, health.Message = core.Failed, reason, message
 	} else if ready.IsFalse() {
-		health.Phase, health.Reason, health.Message = core.Failed, reasonOf(ready), messageOf(ready)
+		cause := causeOf(service, ready)
+		health.Phase, health.Reason, health.Message = core.Failed, reasonOf(cause), messageOf(cause)
 	} else if ready != nil && ready.Message != "" {
 		health.Message = "Knative is starting this version: " + ready.Message
 	}
@@ -52,6 +53,15 @@ func (Run) Health(live core.Live) core.Health {
 func outOfDate(service *kservingv1.Service) bool {
 	made := service.Status.GetCondition(kservingv1.ServiceConditionConfigurationsReady)
 	return made != nil && made.IsUnknown() && made.Reason == "OutOfDate"
+}
+
+// causeOf returns the condition that tells why the service is not ready. Knative sums up in an order in which a route that has no revision to lead to
+// may come before the revision that cannot start.
+func causeOf(service *kservingv1.Service, ready *apis.Condition) *apis.Condition {
+	if revision := service.Status.GetCondition(kservingv1.ServiceConditionConfigurationsReady); revision.IsFalse() {
+		return revision
+	}
+	return ready
 }
 
 // conditionReason is what the API server takes for the reason of a condition; Knative's own have a looser schema.

@@ -121,7 +121,7 @@ func job(kind batchv1.JobConditionType, reason, message string) func(*scene) {
 }
 
 func TestHealth(t *testing.T) {
-	const crash = `Container "function" exits with code 2 soon after its start; its log says why (kubectl logs -c function --previous)`
+	const crash = `Container "function" exits with code 2 soon after its start; its log says why (kubectl logs -l openfunction.io/serving=work -c function --previous)`
 	running := func(message string) core.Health {
 		return core.Health{Phase: core.Running, Reason: "Running", Message: message}
 	}

@@ -20,7 +20,7 @@ func Trouble(pods []corev1.Pod) (reason, message string, found bool) {
 		}
 		statuses := append(append([]corev1.ContainerStatus{}, pods[i].Status.InitContainerStatuses...), pods[i].Status.ContainerStatuses...)
 		for _, status := range statuses {
-			if reason, message, found := containerTrouble(status); found {
+			if reason, message, found := containerTrouble(&pods[i], status); found {
 				return reason, message, true
 			}
 		}
@@ -28,7 +28,7 @@ func Trouble(pods []corev1.Pod) (reason, message string, found bool) {
 	return "", "", false
 }
 
-func containerTrouble(status corev1.ContainerStatus) (reason, message string, found bool) {
+func containerTrouble(pod *corev1.Pod, status corev1.ContainerStatus) (reason, message string, found bool) {
 	if waiting := status.State.Waiting; waiting != nil {
 		switch waiting.Reason {
 		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable":
@@ -45,9 +45,20 @@ func containerTrouble(status corev1.ContainerStatus) (reason, message string, fo
 	}
 	if last := lastExit(status); last != nil && !status.Ready && last.ExitCode != 0 {
 		return corev1beta2.ContainerCrashedReason, fmt.Sprintf(
-			"Container %q exits with code %d soon after its start; its log says why (kubectl logs -c %s --previous)", status.Name, last.ExitCode, status.Name), true
+			"Container %q exits with code %d soon after its start; its log says why (kubectl logs %s-c %s --previous)",
+			status.Name, last.ExitCode, selector(pod), status.Name), true
 	}
 	return "", "", false
+}
+
+// selector finds a pod without its name, which no two pods share.
+func selector(pod *corev1.Pod) string {
+	for _, label := range []string{corev1beta2.ServingLabel, corev1beta2.ProxyLabel} {
+		if value := pod.Labels[label]; value != "" {
+			return "-l " + label + "=" + value + " "
+		}
+	}
+	return ""
 }
 
 // lastExit is how the container ended before, whether it has been started again or not.
