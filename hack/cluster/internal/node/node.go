@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/tls"
+	_ "embed" // the audit policy
 	"fmt"
 	"net"
 	"net/http"
@@ -78,7 +79,7 @@ func (n *Node) Secure(hostAPI string) error {
 			return err
 		}
 	}
-	return nil
+	return n.write(auditPolicyFile, auditPolicy)
 }
 
 func (n *Node) pki() string             { return n.Layout.Path("pki") }
@@ -159,6 +160,13 @@ func (n *Node) EtcdDaemon() process.Daemon {
 
 const frontProxy = "front-proxy-client"
 
+// auditPolicy has the API server record what the platform's programs ask for.
+//
+//go:embed audit.yaml
+var auditPolicy string
+
+const auditPolicyFile = "audit.yaml"
+
 // APIServerDaemon is the Kubernetes API server.
 func (n *Node) APIServerDaemon() process.Daemon {
 	return process.Daemon{
@@ -186,8 +194,10 @@ func (n *Node) APIServerDaemon() process.Daemon {
 			"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 			"--proxy-client-cert-file=" + n.cert("front-proxy"), "--proxy-client-key-file=" + n.key("front-proxy"),
 			"--event-ttl=2h",
+			"--audit-policy-file=" + n.conf(auditPolicyFile), "--audit-log-path=" + n.Layout.Path("logs", "audit.log"),
+			"--audit-log-maxsize=100", "--audit-log-maxbackup=1",
 		},
-		Inputs:   []string{n.cert("apiserver"), n.cert("ca")},
+		Inputs:   []string{n.cert("apiserver"), n.cert("ca"), n.conf(auditPolicyFile)},
 		Ready:    n.answers(fmt.Sprintf("https://%s:%d/readyz", layout.NodeIP, layout.APIServerPort)),
 		Patience: 2 * time.Minute,
 	}

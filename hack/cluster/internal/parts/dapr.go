@@ -67,6 +67,8 @@ func daprValues() []string {
 		"dapr_sidecar_injector.injectorImage.name=ko://" + daprModule + "/cmd/injector",
 		"dapr_scheduler.cluster.inMemoryStorage=true",
 		"dapr_scheduler.workers=128",
+		// Pod Security "restricted" wants it of every container.
+		"dapr_sidecar_injector.sidecarDropALLCapabilities=true",
 	}
 	for _, program := range []string{"operator", "placement", "scheduler", "sentry"} {
 		values = append(values, fmt.Sprintf("dapr_%s.image.name=ko://%s/cmd/%s", program, daprModule, program))

@@ -29,7 +29,9 @@ var tekton = Part{
 			return nil, err
 		}
 		manifests.ReplaceStarting(objects, "cgr.dev/chainguard/busybox@", kit.ShellImage)
-		return manifests.Adapt(objects, withoutScalers, manifests.Frugal), nil
+		// Pod Security "restricted" wants it of the containers that Tekton adds to every pod.
+		restricted := manifests.ConfigData("feature-flags", map[string]string{"set-security-context": "true"})
+		return manifests.Adapt(objects, withoutScalers, manifests.Frugal, restricted), nil
 	},
 }
 
