@@ -73,7 +73,7 @@ func answer(w http.ResponseWriter, status int, text string) {
 		h.Set("Retry-After", "1")
 	}
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text+"\n") // the client reads it or does not
+	_, _ = io.WriteString(w, text+"\n") //nolint:gosec // it is plain text, and said not to be anything else
 }
 
 // bufferSize is how much of an answer is copied at a time.

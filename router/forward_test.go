@@ -187,7 +187,7 @@ func TestAnswersAreHandedOnWhole(t *testing.T) {
 	both(t, func(t *testing.T, w *world, client *http.Client) {
 		w.leads("fn", w.backend("a", func(rw http.ResponseWriter, r *http.Request) {
 			status := 0
-			fmt.Sscan(r.URL.Query().Get("status"), &status)
+			_, _ = fmt.Sscan(r.URL.Query().Get("status"), &status)
 			rw.Header().Set("Location", "/elsewhere")
 			rw.Header().Set("Content-Encoding", "gzip")
 			rw.Header()["Set-Cookie"] = []string{"a=1", "b=2"}
@@ -742,7 +742,7 @@ func TestSlowHeadersAreCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go server.Serve(l)
+	go func() { _ = server.Serve(l) }()
 	defer server.Close()
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {

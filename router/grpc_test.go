@@ -81,7 +81,7 @@ func grpcWorld(t *testing.T) (*world, grpcFunction, testpb.TestServiceClient) {
 	}
 	f, server := grpcFunction{cancelled: make(chan struct{})}, grpc.NewServer()
 	testpb.RegisterTestServiceServer(server, f)
-	go server.Serve(l)
+	go func() { _ = server.Serve(l) }()
 	t.Cleanup(server.Stop)
 	w.leads("fn", w.listens("a", l.Addr().String()))
 	c, err := grpc.NewClient(strings.TrimPrefix(w.url, "http://"), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority("fn.shop"))
