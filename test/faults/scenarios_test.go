@@ -192,6 +192,11 @@ var scenarios = []scenario{
 		scratch: []string{function(image("v1"), onKEDA())},
 	},
 	{
+		name:    "move from KEDA's add-on to Knative",
+		steps:   []step{apply(function(image("v1"), onKEDA())), apply(function(image("v1"), serving("100m")))},
+		scratch: []string{function(image("v1"), serving("100m"))},
+	},
+	{
 		name:    "move from KEDA's add-on to events",
 		steps:   []step{apply(function(image("v1"), onKEDA())), apply(function(image("v1"), onEvents("Function")))},
 		scratch: []string{function(image("v1"), onEvents("Function"))},
@@ -227,6 +232,11 @@ spec:
 		name:    "a Serving alone, changed",
 		steps:   []step{apply(servingAlone("v1")), apply(servingAlone("v2"))},
 		scratch: []string{servingAlone("v2")},
+	},
+	{
+		name:    "a share of the requests for another Serving",
+		steps:   []step{apply(servingAlone("v1") + "---\n" + other), apply(servingAlone("v1") + "  split: {serving: other, percent: 10}\n")},
+		scratch: []string{other + "---\n" + servingAlone("v1") + "  split: {serving: other, percent: 10}\n"},
 	},
 }
 
@@ -287,6 +297,16 @@ spec:
   triggers: {http: {port: 8080}}
 `
 }
+
+// other is a Serving on the other engine, for a share of the requests.
+const other = `
+apiVersion: core.openfunction.io/v1beta2
+kind: Serving
+metadata: {name: other}
+spec:
+  image: registry.example.test/other:v1
+  triggers: {http: {port: 8080, engine: keda}}
+`
 
 // foreign is an object of somebody else for which Knative takes the name that our controllers want.
 const foreign = `
