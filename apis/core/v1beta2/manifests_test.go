@@ -234,7 +234,7 @@ var _ = Describe("The pages of docs/spec", func() {
 	})
 
 	It("show every sample, and only samples that exist", func() {
-		all := page("function") + page("builder") + page("serving")
+		all := page("function") + page("builder") + page("serving") + page("gateway")
 		samples, err := filepath.Glob("../../../config/samples/*.yaml")
 		Expect(err).NotTo(HaveOccurred())
 		for _, sample := range samples {
