@@ -166,26 +166,71 @@ func (c *campaign) ofKind(k *kind, chosen []scenario, limit int) []plan {
 	return plans[:min(limit, len(plans))]
 }
 
-// execute runs the plans, on one control plane after another.
+// execute runs the plans, on one control plane after another: first those that only disturb their own world, then the others.
 func (c *campaign) execute(ctx context.Context, on *plane) error {
-	for part := range slices.Chunk(c.plans, lifetime) {
-		if on == nil {
-			var err error
-			if on, err = newPlane(ctx); err != nil {
-				return err
-			}
+	var own, shared []plan
+	var grouped [][]plan
+	for _, p := range c.plans {
+		switch {
+		case p.kind.together != nil:
+		case p.kind.alone:
+			shared = append(shared, p)
+		default:
+			own = append(own, p)
 		}
-		inParallel(len(part), func(i int) {
-			if !c.over() {
-				c.one(ctx, on, part[i])
-			}
-		})
-		if err := on.stop(); err != nil {
+	}
+	for _, k := range kinds {
+		if k.together != nil {
+			grouped = append(grouped, k.together(slices.DeleteFunc(slices.Clone(c.plans), func(p plan) bool { return p.kind != k }))...)
+		}
+	}
+	parts := slices.Collect(slices.Chunk(own, lifetime))
+	if len(shared) > 0 {
+		parts = append(parts, shared)
+	}
+	for _, part := range parts {
+		if err := c.part(ctx, &on, func() { c.all(ctx, on, part) }); err != nil {
 			return err
 		}
-		on = nil
 	}
-	return nil
+	if len(grouped) == 0 {
+		return errors.Join(stopped(on))
+	}
+	return c.part(ctx, &on, func() {
+		for _, g := range grouped {
+			c.all(ctx, on, g)
+		}
+	})
+}
+
+// stopped ends a control plane if there is one.
+func stopped(on *plane) error {
+	if on == nil {
+		return nil
+	}
+	return on.stop()
+}
+
+// part does something on a control plane, which is fresh unless there is one, and ends it.
+func (c *campaign) part(ctx context.Context, on **plane, do func()) (err error) {
+	if *on == nil {
+		if *on, err = newPlane(ctx); err != nil {
+			return err
+		}
+	}
+	do()
+	err = (*on).stop()
+	*on = nil
+	return err
+}
+
+// all runs plans, some at once.
+func (c *campaign) all(ctx context.Context, on *plane, plans []plan) {
+	inParallel(len(plans), func(i int) {
+		if !c.over() {
+			c.one(ctx, on, plans[i])
+		}
+	})
 }
 
 // over tells that the first divergence was enough.
@@ -249,7 +294,7 @@ func (c *campaign) summary() string {
 // inParallel calls f with 0 to n-1, some at once: worlds wait more than they work.
 func inParallel(n int, f func(int)) {
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, number(atOnceVariable, 6*runtime.NumCPU()))
+	slots := make(chan struct{}, concurrently())
 	for i := range n {
 		slots <- struct{}{}
 		wg.Go(func() {
@@ -259,6 +304,9 @@ func inParallel(n int, f func(int)) {
 	}
 	wg.Wait()
 }
+
+// concurrently is how many worlds are worked on at once.
+func concurrently() int { return number(atOnceVariable, 6*runtime.NumCPU()) }
 
 // newPlane starts a control plane, with what our controllers need of a cluster and players for the engines.
 func newPlane(ctx context.Context) (*plane, error) {

@@ -14,6 +14,12 @@ func init() { //nolint:gochecknoinits // the kinds' own functions look a kind up
 		{word: "answer", parse: parseAnswer, of: oneAnswer, short: 60, all: 1800},
 		{word: "fail", parse: parseFailing, of: everyFailing, short: 20, all: 300},
 		{word: "managers", parse: parseMore, of: everyMore, short: 10, all: 10000},
+		{word: "watch", parse: parseWatch, of: everyWatch, short: 20, all: 700},
+		{word: "behind", parse: parseBehind, of: everyBehind, short: 10, all: 300},
+		{word: "somebody", parse: parseEdit, of: everyEdit, short: 20, all: 700},
+		{word: "server", parse: parseHarm, of: everyKilled, short: 10, all: 110, alone: true},
+		{word: "etcd", parse: parseHarm, of: everyFrozen, short: 10, all: 80, alone: true},
+		{word: "without", parse: parseWithout, of: everyWithout, short: 16, all: 2000, alone: true, together: inGroups},
 		{word: "clock", parse: parseClock, of: everyClock, short: 10, all: 10000},
 	}
 }

@@ -57,6 +57,8 @@ type kind struct {
 	short, all int
 	// alone tells that it disturbs every world of a control plane.
 	alone bool
+	// together are the runs that share what is done to their control plane; nil means that each is on its own.
+	together func(plans []plan) [][]plan
 }
 
 // fault is one way in which a world is worse than in a quiet run.
@@ -71,6 +73,16 @@ type fault interface {
 type disturbance struct {
 	// steps stand in the place of the scenario's.
 	steps []step
+	// before is done before the managers start.
+	before func(r *run) error
+	// extra is a step more, after which the scenario's end is expected.
+	extra *step
+	// leave is called when the run has ended, however it did.
+	leave func()
+	// patient tells that the control plane may not answer for a while.
+	patient bool
+	// ownDiscovery keeps the managers from sharing the kit's knowledge of which kinds are served.
+	ownDiscovery bool
 	// crash ends the manager at a write.
 	crash *kit.Fault
 	// interference comes between each manager and the API server.
@@ -85,6 +97,8 @@ type disturbance struct {
 	after func(r *run) error
 	// recounts tells that objects are rightly made, or deleted, more often than without.
 	recounts bool
+	// blind tells that the managers rightly believe for a while what is not so: the story of the world may break laws that its end must not.
+	blind bool
 }
 
 // interference is one that is armed for the last step of a scenario: those before are the last steps of others.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,8 @@ type plane struct {
 	operator *rest.Config
 	// end ends the players of the engines.
 	end context.CancelFunc
+	// harms are what is being done to it.
+	harms harms
 }
 
 // run is one way through a world.
@@ -68,8 +71,16 @@ func through(ctx context.Context, on *plane, s scenario, d disturbance, want *ou
 }
 
 func (r *run) through(s scenario, d disturbance, want *outcome) (err error) {
-	if r.world, err = r.NewWorld(r); err != nil {
+	if d.leave != nil {
+		defer d.leave()
+	}
+	if err := r.attempt(d, func() error { r.world, err = r.NewWorld(r); return err }); err != nil {
 		return err
+	}
+	if d.before != nil {
+		if err := d.before(r); err != nil {
+			return err
+		}
 	}
 	panics := panicked()
 	defer func() {
@@ -80,15 +91,22 @@ func (r *run) through(s scenario, d disturbance, want *outcome) (err error) {
 	if d.steps != nil {
 		s.steps = d.steps
 	}
+	if d.extra != nil {
+		s.steps = append(slices.Clone(s.steps), *d.extra)
+	}
 	if len(s.steps) == 1 && d.interference != nil {
 		d.interference.begin() // the first requests of a manager count too
 	}
 	for range 1 + d.managers {
-		m, err := r.Run(r, r.program(d))
-		if err != nil {
+		if err := r.attempt(d, func() error {
+			m, err := r.Run(r, r.program(d))
+			if err == nil {
+				r.managers = append(r.managers, m)
+			}
+			return err
+		}); err != nil {
 			return err
 		}
-		r.managers = append(r.managers, m)
 	}
 	if err := r.walk(s, d, want); err != nil {
 		return err
@@ -102,6 +120,14 @@ func (r *run) through(s scenario, d disturbance, want *outcome) (err error) {
 		}
 	}
 	return r.check(d, want, panics)
+}
+
+// attempt does something once, or, where the control plane may not answer, again until it has worked.
+func (r *run) attempt(d disturbance, do func() error) error {
+	if d.patient {
+		return r.insist(do)
+	}
+	return do()
 }
 
 // walk goes through the steps. Under a fault the last one has to end in what it ended in without.
@@ -126,7 +152,7 @@ func (r *run) walk(s scenario, d disturbance, want *outcome) error {
 			}
 		}
 		was := r.world.Snapshot()
-		if err := step.do(r); err != nil {
+		if err := r.attempt(d, func() error { return step.do(r) }); err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
 		until := func() error { return step.until(r, was) }
@@ -148,6 +174,8 @@ func (r *run) program(d disturbance) kit.Program {
 		NewCache:   controllers.NewCache,
 		Recorder:   r.recorder,
 		Namespaces: []string{r.world.Namespace},
+
+		OwnDiscovery: d.ownDiscovery,
 		Setup: func(mgr ctrl.Manager) error {
 			return controllers.SetupWithManager(mgr, controllers.Options{
 				SkipNameValidation: true,

@@ -27,8 +27,14 @@ type scenario struct {
 	again bool
 }
 
+// isPath tells that the end is about the path that led there, so that it cannot be reached again once something of it is lost.
+func (s scenario) isPath() bool { return s.scratch == nil && len(s.steps) > 1 }
+
 // step is what a user does and what the user then waits for, knowing what the world was before.
 type step struct {
+	// manifest is what is applied, where that is all that is done.
+	manifest string
+
 	do    func(*run) error
 	until func(r *run, was kit.Snapshot) error
 }
@@ -325,7 +331,9 @@ spec: {template: {spec: {containers: [{image: registry.example.test/foreign}]}}}
 `
 
 // apply is the step of most scenarios.
-func apply(manifest string) step { return step{do: applying(manifest), until: settled} }
+func apply(manifest string) step {
+	return step{manifest: manifest, do: applying(manifest), until: settled}
+}
 
 func applying(manifest string) func(*run) error {
 	return func(r *run) error { return r.world.Apply(r, manifest) }

@@ -61,6 +61,7 @@ type ControlPlane struct {
 
 	mu        sync.Mutex
 	collector *process
+	server    *process // the API server, once it was killed
 	mirror    *mirror
 }
 
@@ -297,8 +298,8 @@ func (cp *ControlPlane) discoverAgain(ctx context.Context) error {
 // Stop ends every process that Start started and removes their files.
 func (cp *ControlPlane) Stop() error {
 	cp.mu.Lock()
-	collector, mirror := cp.collector, cp.mirror
-	cp.collector, cp.mirror = nil, nil
+	collector, server, mirror := cp.collector, cp.server, cp.mirror
+	cp.collector, cp.server, cp.mirror = nil, nil, nil
 	cp.mu.Unlock()
 	var errs []error
 	if mirror != nil {
@@ -306,6 +307,9 @@ func (cp *ControlPlane) Stop() error {
 	}
 	if collector != nil {
 		errs = append(errs, collector.stop())
+	}
+	if server != nil {
+		errs = append(errs, server.stop())
 	}
 	if cp.env != nil {
 		errs = append(errs, cp.env.Stop())

@@ -15,11 +15,15 @@ import (
 	"github.com/openfunction/openfunction/pkg/status"
 )
 
-// CheckLaws returns every way in which a settled world breaks the laws that can be seen in one picture: what
+// CheckLaws returns every way in which a settled world breaks the laws, those that its end shows (CheckEnd) and those that only its story
+// shows (CheckStory).
+func (w *World) CheckLaws() error { return errors.Join(w.CheckStory(), w.CheckEnd()) }
+
+// CheckEnd returns every way in which a settled world breaks the laws that can be seen in one picture: what
 // conditions say (pkg/status), that nothing of ours is without a living owner, that no name was left to chance, and
-// that what was built is served by digest; and those that only its story shows (CheckStory).
-func (w *World) CheckLaws() error {
-	broken := []error{w.CheckStory()}
+// that what was built is served by digest.
+func (w *World) CheckEnd() error {
+	var broken []error
 	objects := w.mirror.objects(w.Namespace)
 	alive := byUID(objects)
 	for _, o := range objects {
