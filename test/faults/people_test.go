@@ -127,11 +127,11 @@ func (r *run) patch(o *unstructured.Unstructured, sub string, change map[string]
 	if err != nil {
 		return err
 	}
-	patch := client.RawPatch(types.MergePatchType, text)
+	patch, after := client.RawPatch(types.MergePatchType, text), o.DeepCopy()
 	if sub != "" {
-		err = r.world.Client.SubResource(sub).Patch(r, o.DeepCopy(), patch, client.FieldOwner("somebody"))
+		err = r.world.Client.SubResource(sub).Patch(r, after, patch, client.FieldOwner("somebody"))
 	} else {
-		err = r.world.Client.Patch(r, o.DeepCopy(), patch, client.FieldOwner("somebody"))
+		err = r.world.Client.Patch(r, after, patch, client.FieldOwner("somebody"))
 	}
 	if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) {
 		return nil
@@ -139,7 +139,7 @@ func (r *run) patch(o *unstructured.Unstructured, sub string, change map[string]
 	if err != nil {
 		return err
 	}
-	return pass(r, waits)
+	return r.world.Sees(r, after)
 }
 
 // nest puts a value at a path.

@@ -100,7 +100,7 @@ func (w *World) Apply(ctx context.Context, manifests ...string) error {
 				return fmt.Errorf("applying %s: %w", id(o), err)
 			}
 			if ours(o) {
-				if err := w.sees(ctx, o); err != nil {
+				if err := w.Sees(ctx, o); err != nil {
 					return err
 				}
 			}
@@ -109,8 +109,8 @@ func (w *World) Apply(ctx context.Context, manifests ...string) error {
 	return nil
 }
 
-// sees waits until the onlooker has seen what the API server has answered.
-func (w *World) sees(ctx context.Context, o *unstructured.Unstructured) error {
+// Sees waits until the onlooker has seen the state of an object that the API server has answered with.
+func (w *World) Sees(ctx context.Context, o *unstructured.Unstructured) error {
 	return poll(ctx, patience, "the onlooker to see "+id(o), func() (bool, error) {
 		seen := w.mirror.get(o.GroupVersionKind().GroupKind(), w.Namespace, o.GetName())
 		return seen != nil && version(seen) >= version(o), nil
