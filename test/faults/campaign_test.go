@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -285,6 +286,11 @@ func (c *campaign) summary() string {
 		if t := c.tallies[k.word]; t != nil {
 			fmt.Fprintf(&b, "%-12s %6d %11d %6d %8.0f\n", k.word, t.plans, t.divergences, t.idle, t.seconds)
 			all.plans, all.divergences, all.idle = all.plans+t.plans, all.divergences+t.divergences, all.idle+t.idle
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(operations)) {
+		if n := operations[kind].Load(); n > 0 {
+			fmt.Fprintf(&b, "changes of a %s by chains: %d\n", kind, n)
 		}
 	}
 	fmt.Fprintf(&b, "plans %d, divergences %d, idle %d, seconds %.0f\n", all.plans, all.divergences, all.idle, time.Since(c.began).Seconds())

@@ -9,17 +9,18 @@ func init() { //nolint:gochecknoinits // the kinds' own functions look a kind up
 	kinds = []*kind{
 		{word: "nothing", parse: parseNothing, of: everyNothing, short: 1000, all: 1000},
 		{word: "at-once", parse: nil, of: everyAtOnce, short: 1000, all: 1000},
-		{word: "crash", parse: parseCrash, of: everyCrash, short: 100, all: 10000},
+		{word: "crash", parse: parseCrash, of: everyCrash, short: 80, all: 10000},
 		{word: "answer-all", parse: parseAnswer, of: everyAnswer, short: 40, all: 10000},
-		{word: "answer", parse: parseAnswer, of: oneAnswer, short: 60, all: 1800},
+		{word: "answer", parse: parseAnswer, of: oneAnswer, short: 40, all: 1800},
 		{word: "fail", parse: parseFailing, of: everyFailing, short: 20, all: 300},
 		{word: "managers", parse: parseMore, of: everyMore, short: 10, all: 10000},
 		{word: "watch", parse: parseWatch, of: everyWatch, short: 20, all: 700},
 		{word: "behind", parse: parseBehind, of: everyBehind, short: 10, all: 300},
 		{word: "somebody", parse: parseEdit, of: everyEdit, short: 20, all: 700},
-		{word: "server", parse: parseHarm, of: everyKilled, short: 10, all: 110, alone: true},
-		{word: "etcd", parse: parseHarm, of: everyFrozen, short: 10, all: 80, alone: true},
-		{word: "without", parse: parseWithout, of: everyWithout, short: 16, all: 2000, alone: true, together: inGroups},
+		{word: "server", parse: parseHarm, of: everyKilled, short: 0, all: 110, alone: true},
+		{word: "etcd", parse: parseHarm, of: everyFrozen, short: 0, all: 80, alone: true},
+		{word: "without", parse: parseWithout, of: everyWithout, short: 0, all: 700, alone: true, together: inGroups},
+		{word: "chain", parse: parseChain, of: everyChain, short: 6, all: 150},
 		{word: "clock", parse: parseClock, of: everyClock, short: 10, all: 10000},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -61,6 +62,7 @@ func (h harm) disturb() disturbance {
 type harms struct {
 	mu      sync.Mutex
 	waiting map[string]*sharedHarm
+	active  atomic.Int32
 }
 
 type sharedHarm struct {
@@ -90,7 +92,9 @@ func (h *harms) share(what string, do func() error) error {
 	h.mu.Lock()
 	delete(h.waiting, what)
 	h.mu.Unlock()
+	h.active.Add(1)
 	s.err = do()
+	h.active.Add(-1)
 	close(s.done)
 	return s.err
 }

@@ -227,6 +227,9 @@ func (r *run) reach(what string, done func() error) error {
 	for {
 		now := time.Now()
 		rest := min(r.world.Quiet(), r.recorder.Quiet())
+		if r.harms.active.Load() > 0 { // nothing can be told from a control plane that does not answer
+			rest, moved, deadline = 0, now, now.Add(patience)
+		}
 		if !r.time.Idle() {
 			rest, moved = 0, now
 		}
