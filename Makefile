@@ -40,7 +40,7 @@ test: ## unit, golden and control plane tests under the race detector
 .PHONY: sec
 sec: ## rights that are granted and not used, or used and not granted; secret values in what the platform puts out
 	@rm -rf bin/audit && mkdir -p bin/audit
-	OPENFUNCTION_AUDIT=$(CURDIR)/bin/audit go test -count=1 -timeout=30m ./controllers/... ./router/... ./test/laws ./test/sec/...
+	OPENFUNCTION_AUDIT=$(CURDIR)/bin/audit go test -count=1 -timeout=30m ./controllers/... ./test/faults ./test/sec/...
 	go run ./test/sec/privileges config bin/audit
 
 .PHONY: e2e
