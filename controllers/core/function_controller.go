@@ -48,6 +48,8 @@ type FunctionReconciler struct {
 	Recorder events.EventRecorder
 	// PlatformNamespace is where the router runs.
 	PlatformNamespace string
+	// ClusterDomain is the DNS suffix of Services.
+	ClusterDomain string
 
 	providers *provider.Watches
 }

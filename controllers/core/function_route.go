@@ -26,7 +26,7 @@ import (
 	"github.com/openfunction/openfunction/pkg/status"
 )
 
-// +kubebuilder:rbac:groups=networking.openfunction.io,resources=gateways,verbs=get;list;watch
+// +kubebuilder:rbac:groups=networking.openfunction.io,resources=gateways,verbs=list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
 
@@ -45,6 +45,11 @@ func (r *FunctionReconciler) route(ctx context.Context, v *functionVisit) error 
 		f.Status.Addresses = v.serving.Status.Addresses
 	}
 	wish := ptr.Deref(f.Spec.Serving.HTTP().Route, corev1beta2.Route{})
+	if err := checkHosts(wish.Hostnames, f.Namespace, r.ClusterDomain); err != nil {
+		verdict, err := v.judged(metav1.Condition{}, err) // a route of earlier names stays
+		v.showRouted(verdict, false)
+		return err
+	}
 	gateway, err := r.gateway(ctx, f, wish)
 	verdict := metav1.Condition{Status: metav1.ConditionTrue}
 	switch _, missing := problem.AsStalled(err); {

@@ -41,6 +41,7 @@ var _ = Describe("A reference out of the namespace", func() {
 		stalled := condition(hello(ctx), "Stalled")
 		Expect(stalled.Reason).To(Equal(corev1beta2.HostNotAllowedReason))
 		Expect(stalled.Message).To(ContainSubstring(`"victim.other.svc.cluster.local"`))
+		Expect(condition(hello(ctx), "Routed").Reason).To(Equal(corev1beta2.HostNotAllowedReason), "nor has it a route from outside")
 		Expect(w.Objects("HTTPScaledObject")).To(BeEmpty())
 		apply(ctx, function("  serving: {triggers: {http: {engine: "+engine+", route: {hostnames: [shop.example.test, hello."+w.Namespace+".svc.cluster.local]}}}}"))
 		settled(ctx)

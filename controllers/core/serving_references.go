@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
@@ -29,8 +30,8 @@ const grantDelay = 10 * time.Second
 func (r *ServingReconciler) checkReferences(ctx context.Context, v *servingVisit) error {
 	s := v.serving
 	if http := s.Spec.HTTP(); http != nil && http.Route != nil {
-		if host, foreign := core.ForeignHost(http.Route.Hostnames, s.Namespace, r.ClusterDomain); foreign {
-			return problem.Stalled(corev1beta2.HostNotAllowedReason, "Host name %q in triggers.http.route.hostnames belongs to another namespace; take it out", host)
+		if err := checkHosts(http.Route.Hostnames, s.Namespace, r.ClusterDomain); err != nil {
+			return err
 		}
 	}
 	for _, trigger := range s.Spec.Keda().Triggers {
@@ -39,6 +40,14 @@ func (r *ServingReconciler) checkReferences(ctx context.Context, v *servingVisit
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// checkHosts refuses host names of other namespaces.
+func checkHosts(hosts []gatewayv1.Hostname, namespace, clusterDomain string) error {
+	if host, foreign := core.ForeignHost(hosts, namespace, clusterDomain); foreign {
+		return problem.Stalled(corev1beta2.HostNotAllowedReason, "Host name %q in triggers.http.route.hostnames belongs to another namespace; take it out", host)
 	}
 	return nil
 }

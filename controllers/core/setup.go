@@ -195,7 +195,7 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 	for _, setup := range []func() error{
 		func() error {
 			return (&FunctionReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,
-				PlatformNamespace: options.Serving.PlatformNamespace}).setup(mgr, options)
+				PlatformNamespace: options.Serving.PlatformNamespace, ClusterDomain: options.ClusterDomain}).setup(mgr, options)
 		},
 		func() error {
 			return (&BuilderReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,

@@ -25,11 +25,11 @@ import (
 	"github.com/openfunction/openfunction/pkg/status"
 )
 
-// +kubebuilder:rbac:groups=networking.openfunction.io,resources=gateways,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=networking.openfunction.io,resources=gateways,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=networking.openfunction.io,resources=gateways/status,verbs=patch
 // +kubebuilder:rbac:groups=networking.openfunction.io,resources=gateways/finalizers,verbs=update
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,verbs=list;watch
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
 

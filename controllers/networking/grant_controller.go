@@ -27,8 +27,8 @@ import (
 	"github.com/openfunction/openfunction/pkg/provider"
 )
 
-// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch
-// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,verbs=list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,namespace=openfunction,verbs=create;patch;delete
 
 // GrantReconciler keeps a ReferenceGrant beside the router for each namespace in which a Function has an HTTPRoute, and for no other.

@@ -8,11 +8,13 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	networkingv1alpha1 "github.com/openfunction/openfunction/apis/networking/v1alpha1"
@@ -81,6 +83,17 @@ var _ = Describe("The route of a Function", func() {
 		Expect(live.Labels).To(HaveKeyWithValue("app.kubernetes.io/managed-by", w.Namespace+".hello"))
 		Expect(metav1.IsControlledBy(live, f)).To(BeTrue())
 		Expect(grantExists(ctx)).To(BeTrue())
+
+		By("mending the grant")
+		grant := &gatewayv1beta1.ReferenceGrant{}
+		key := client.ObjectKey{Namespace: platform, Name: w.Namespace + "-routes"}
+		Expect(cp.Client.Get(ctx, key, grant)).To(Succeed())
+		right := grant.Spec.DeepCopy()
+		grant.Spec.To[0].Name = ptr.To(gatewayv1.ObjectName("other"))
+		Expect(cp.Client.Update(ctx, grant)).To(Succeed())
+		eventually(ctx, "the grant to be as it was", func() bool {
+			return cp.Client.Get(ctx, key, grant) == nil && apiequality.Semantic.DeepEqual(&grant.Spec, right)
+		})
 
 		By("changing the Gateway")
 		apply(ctx, ours(refTheirs, "  hostTemplate: '{{.Name}}.{{.Domain}}'", "  httpRouteLabelKey: team", httpOnly+andHTTPS))
