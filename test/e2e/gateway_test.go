@@ -58,8 +58,8 @@ const ownHost = `, hostnames: [shop.$NAMESPACE.example], rules: [{matches: [{pat
 	`{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}, ` +
 	`{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: x-gate, value: passed}]}}]}]`
 
-// certificate makes a key and a certificate for the hosts of gate, as a Secret, and returns whom to trust.
-func certificate(ctx context.Context) *x509.CertPool {
+// certify makes a key and a certificate for the hosts of gate, as a Secret, and returns whom to trust.
+func certify(ctx context.Context) *x509.CertPool {
 	GinkgoHelper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	Expect(err).NotTo(HaveOccurred())
@@ -118,7 +118,7 @@ var _ = Describe("a function behind a Gateway", Label("gateway"), Ordered, Conti
 	)
 
 	BeforeAll(func(ctx SpecContext) {
-		trust = certificate(ctx)
+		trust = certify(ctx)
 		plain = cluster.IngressHost
 		if plain == "" {
 			plain = forward(ctx, "traefik", "traefik", 80)

@@ -10,9 +10,6 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// platformNamespace is where the router runs.
-const platformNamespace = "openfunction"
-
 var _ = Describe("the router", Label("router", "keda-http", "knative"), Ordered, func() {
 	const onKEDA, onKnative = "routed-keda", "routed-knative"
 
