@@ -45,19 +45,19 @@ var _ = Describe("the conversion between versions", Label("webhook"), Serial, Or
 
 	It("goes on when its certificate, and then all of its Secret, is made anew", func(ctx SpecContext) {
 		reads := startReads(ctx, name)
-		before := certificate(ctx)
+		before := certificateSecret(ctx)
 		patch := client.RawPatch(types.MergePatchType, []byte(`{"data":{"tls.crt":null,"tls.key":null}}`))
 		Expect(c.Patch(ctx, before.DeepCopy(), patch)).To(Succeed())
-		Eventually(ctx, func() string { return string(certificate(ctx).Data["tls.crt"]) }).ShouldNot(Or(BeEmpty(), Equal(string(before.Data["tls.crt"]))))
-		Expect(certificate(ctx).Data["ca.crt"]).To(Equal(before.Data["ca.crt"]))
+		Eventually(ctx, func() string { return string(certificateSecret(ctx).Data["tls.crt"]) }).ShouldNot(Or(BeEmpty(), Equal(string(before.Data["tls.crt"]))))
+		Expect(certificateSecret(ctx).Data["ca.crt"]).To(Equal(before.Data["ca.crt"]))
 
-		before = certificate(ctx)
+		before = certificateSecret(ctx)
 		Expect(c.Delete(ctx, before.DeepCopy())).To(Succeed())
 		time.Sleep(3 * time.Second) // nobody has a Secret
 		Expect(c.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: before.Name, Namespace: before.Namespace, Labels: before.Labels}})).To(Succeed())
-		Eventually(ctx, func() []byte { return certificate(ctx).Data["ca.crt"] }).ShouldNot(Or(BeEmpty(), Equal(before.Data["ca.crt"])))
+		Eventually(ctx, func() []byte { return certificateSecret(ctx).Data["ca.crt"] }).ShouldNot(Or(BeEmpty(), Equal(before.Data["ca.crt"])))
 		// The API server has a minute to hear of the new authority.
-		Eventually(ctx, func() string { return string(certificate(ctx).Data["tls.crt"]) }).ShouldNot(Or(BeEmpty(), Equal(string(before.Data["tls.crt"]))))
+		Eventually(ctx, func() string { return string(certificateSecret(ctx).Data["tls.crt"]) }).ShouldNot(Or(BeEmpty(), Equal(string(before.Data["tls.crt"]))))
 		time.Sleep(3 * time.Second) // both replicas serve it
 		Expect(reads.stop()).To(BeEmpty())
 	})
@@ -74,8 +74,8 @@ var _ = Describe("the conversion between versions", Label("webhook"), Serial, Or
 	})
 })
 
-// certificate is the Secret in which the webhook keeps its certificate.
-func certificate(ctx context.Context) *corev1.Secret {
+// certificateSecret is the Secret in which the webhook keeps its certificate.
+func certificateSecret(ctx context.Context) *corev1.Secret {
 	GinkgoHelper()
 	secret := &corev1.Secret{}
 	Expect(c.Get(ctx, client.ObjectKey{Namespace: platformNamespace, Name: "openfunction-webhook-certificate"}, secret)).To(Succeed())
