@@ -232,7 +232,7 @@ func pair(past story, now chapter, _ story) string {
 // onlyOurs tells that nobody but the controller of its Function has written the spec of a Serving.
 func onlyOurs(o *unstructured.Unstructured) bool {
 	return !slices.ContainsFunc(o.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
-		return entry.Manager != functionManager && entry.FieldsV1 != nil && strings.Contains(string(entry.FieldsV1.Raw), `"f:spec"`)
+		return entry.Manager != functionManager && entry.FieldsV1 != nil && strings.Contains(entry.FieldsV1.GetRawString(), `"f:spec"`)
 	})
 }
 

@@ -31,7 +31,7 @@ func tell(t *testing.T, manifests ...string) *World {
 const (
 	owned   = "ownerReferences: [{controller: true, apiVersion: core.openfunction.io/v1beta2, kind: Function, name: hello, uid: f}]"
 	ofOwned = "ownerReferences: [{controller: true, apiVersion: core.openfunction.io/v1beta2, kind: Serving, name: hello, uid: s}]"
-	header   = "apiVersion: core.openfunction.io/v1beta2\n"
+	header  = "apiVersion: core.openfunction.io/v1beta2\n"
 )
 
 func function(spec, status string) string {
