@@ -9,6 +9,7 @@ func init() { //nolint:gochecknoinits // the kinds' own functions look a kind up
 	kinds = []*kind{
 		{word: "nothing", parse: parseNothing, of: everyNothing, short: 1000, all: 1000},
 		{word: "at-once", parse: nil, of: everyAtOnce, short: 1000, all: 1000},
+		{word: "restart", parse: parseRestart, of: everyRestart, short: 20, all: 1000},
 		{word: "crash", parse: parseCrash, of: everyCrash, short: 80, all: 10000},
 		{word: "answer-all", parse: parseAnswer, of: everyAnswer, short: 40, all: 10000},
 		{word: "answer", parse: parseAnswer, of: oneAnswer, short: 40, all: 1800},

@@ -65,6 +65,9 @@ func (r *run) check(d disturbance, want *outcome, panics int) error {
 	if err := laws(); err != nil {
 		errs = append(errs, diverges("laws", "%s", err))
 	}
+	if err := r.world.CheckSecrets(r); err != nil {
+		errs = append(errs, diverges("secret", "%s", err))
+	}
 	if foreign := r.touchedForeign(); len(foreign) > 0 {
 		errs = append(errs, diverges("foreign", "these are not ours: %s", strings.Join(foreign, ", ")))
 	}

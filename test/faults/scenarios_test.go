@@ -39,7 +39,7 @@ type step struct {
 	until func(r *run, was kit.Snapshot) error
 }
 
-var scenarios = []scenario{
+var scenarios = slices.Concat([]scenario{
 	{
 		name:  "create from an image",
 		steps: []step{apply(function(image("v1"), serving("100m")))},
@@ -244,7 +244,7 @@ spec:
 		steps:   []step{apply(servingAlone("v1") + "---\n" + other), apply(servingAlone("v1") + "  split: {serving: other, percent: 10}\n")},
 		scratch: []string{other + "---\n" + servingAlone("v1") + "  split: {serving: other, percent: 10}\n"},
 	},
-}
+}, guarded)
 
 // function is a Function named hello with the given parts of its spec.
 func function(parts ...string) string {
