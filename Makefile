@@ -55,6 +55,10 @@ faults: ## the fault campaign: every scenario under every fault; PLAN='…' runs
 perf: ## print the performance figures, one `name value unit` a line
 	go run ./test/perf
 
+.PHONY: bugs
+bugs: ## plant known bugs one at a time, and print which oracle of the fault campaign catches each; BUGS="07 26" for some
+	go run ./test/faults/bugs/run $(BUGS)
+
 .PHONY: golden
 golden: ## rewrite the golden files; read the difference like code
 	UPDATE_GOLDEN=1 go test ./pkg/... -run Golden
