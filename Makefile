@@ -63,6 +63,10 @@ bugs: ## plant known bugs one at a time, and print which oracle of the fault cam
 golden: ## rewrite the golden files; read the difference like code
 	UPDATE_GOLDEN=1 go test ./pkg/... -run Golden
 
+.PHONY: ends
+ends: ## rewrite the ends of the fault campaign's scenarios (test/faults/testdata/ends); read the difference like code
+	UPDATE_GOLDEN=1 FAULTS_KINDS=nothing go test -count=1 ./test/faults
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@for target in $$(grep -rhoE '^func Fuzz\w+' --include=*_test.go pkg cmd apis agent router builders | sed 's/func //' | sort -u); do \

@@ -244,6 +244,9 @@ func (c *campaign) over() bool {
 // one runs a plan and counts it.
 func (c *campaign) one(ctx context.Context, on *plane, p plan) {
 	o := through(ctx, on, p.scenario, p.fault.disturb(), c.outcomes[p.scenario.name])
+	if _, quiet := p.fault.(nothing); quiet && o.err == nil {
+		o.err = checkGolden(o)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.tallies[p.kind.word]
