@@ -136,8 +136,8 @@ func up(o *unstructured.Unstructured) bool {
 	case services.Kind:
 		return o.GroupVersionKind().Group == services.Group && isReady(o)
 	case deployments.Kind, statefulSets.Kind:
-		ready, _, _ := unstructured.NestedInt64(o.Object, "status", "readyReplicas")
-		return ready > 0 || o.GetAnnotations()["openfunction.io/started"] != ""
+		available, _, _ := unstructured.NestedInt64(o.Object, "status", "availableReplicas")
+		return available > 0 || o.GetAnnotations()["openfunction.io/started"] != ""
 	case scaledJobs.Kind, "Job":
 		return true // they run when there is work
 	}
