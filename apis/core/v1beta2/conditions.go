@@ -19,6 +19,8 @@ const (
 	ServedCondition = "Served"
 	// RoutedCondition is True when the function has an address, and its route is carried where it has one. Functions with an HTTP trigger.
 	RoutedCondition = "Routed"
+	// RolledBackCondition exists, and is True, while spec.rollbackTo keeps an earlier version serving. Functions.
+	RolledBackCondition = "RolledBack"
 )
 
 // Reasons of conditions and of the established status fields.
@@ -84,6 +86,17 @@ const (
 	// WaitingForImageReason: serving waits for the build.
 	WaitingForImageReason = "WaitingForImage"
 
+	// RolledBackReason: spec.rollbackTo is in effect; what else the spec says waits until it is removed.
+	RolledBackReason = "RolledBack"
+	// RevisionNotFoundReason: spec.rollbackTo names no revision that is kept; the message lists those that are.
+	RevisionNotFoundReason = "RevisionNotFound"
+	// RollingOutReason: a new version is tried beside the current one.
+	RollingOutReason = "RollingOut"
+	// WaitingForPromotionReason: the new version stays at its share of the requests until the annotation openfunction.io/promote names it.
+	WaitingForPromotionReason = "WaitingForPromotion"
+	// RolloutStoppedReason: the new version failed and gets no requests any more; the one before serves.
+	RolloutStoppedReason = "RolloutStopped"
+
 	// AddressedReason: the function has an address.
 	AddressedReason = "Addressed"
 	// NoAddressReason: the engine has not given an address yet.
@@ -129,4 +142,13 @@ const (
 	StartedAnnotation = "openfunction.io/started"
 	// RebuildAnnotation on a Function builds the unchanged source again whenever its value changes.
 	RebuildAnnotation = "openfunction.io/rebuild"
+	// PromoteAnnotation on a Function lets the new version that it names (status.rollout.revision) take over at once; with "/<n>" after the
+	// name it goes on to step n only.
+	PromoteAnnotation = "openfunction.io/promote"
+	// RevisionAnnotation on a Serving names the version it serves: the name of the ControllerRevision that keeps it.
+	RevisionAnnotation = "openfunction.io/revision"
+	// RolloutAnnotation on the Serving of a new version that is tried holds how far its rollout has come.
+	RolloutAnnotation = "openfunction.io/rollout"
+	// CanaryLabel marks the Serving of a new version that is tried beside the current one.
+	CanaryLabel = "openfunction.io/canary"
 )

@@ -11,6 +11,7 @@ import (
 // FunctionSpec says what image to build, and how to run it.
 //
 // +kubebuilder:validation:XValidation:rule=`has(self.build) || has(self.serving)`,message=`build or serving must be set; add build to make an image from source, serving to run it, or both`,fieldPath=`.serving`,reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule=`!has(self.rollbackTo) || has(self.serving)`,message=`rollbackTo is about what is served; set serving, or remove rollbackTo`,fieldPath=`.rollbackTo`
 // +kubebuilder:validation:XValidation:rule=`!has(self.build) || !has(self.imageCredentials) || self.imageCredentials.name != ""`,message=`imageCredentials.name must not be empty; name the Secret the build pushes with, or leave imageCredentials out`,fieldPath=`.imageCredentials.name`,reason=FieldValueRequired
 type FunctionSpec struct {
 	// workloadRuntime is the runtime the function is made for: OCIContainer (default) or WasmEdge, in any case.
@@ -48,6 +49,20 @@ type FunctionSpec struct {
 	// serving says how the image runs. Without it the Function only builds.
 	// +optional
 	Serving *ServingImpl `json:"serving,omitempty"`
+
+	// rollbackTo serves an earlier version again, at once and without a build: its number in status.revisions, 1 or more. While it is set,
+	// changes of source and settings are not served; remove it to go forward again. Default: the newest version.
+	// Example: 3
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	RollbackTo *int64 `json:"rollbackTo,omitempty"`
+
+	// revisionHistoryLimit is how many versions that were replaced are kept for rollbackTo, 0 to 100, default 10. The one that is served, or
+	// rolled back to, is always kept.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	RevisionHistoryLimit *int32 `json:"revisionHistoryLimit,omitempty"`
 }
 
 // FunctionStatus is what the platform has made of the Function.
@@ -98,6 +113,79 @@ type FunctionStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Sources []SourceResult `json:"sources,omitempty"`
+
+	// currentRevision is the number of the version that is served; during a rollout, of the one that is about to be replaced.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	CurrentRevision int64 `json:"currentRevision,omitempty"`
+
+	// revisions are the versions that spec.rollbackTo can name, newest first: those that were replaced, and the current one.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=128
+	Revisions []FunctionRevision `json:"revisions,omitempty"`
+
+	// rollout tells how far the rollout of a new version has come; absent while there is none.
+	// +optional
+	Rollout *RolloutStatus `json:"rollout,omitempty"`
+}
+
+// FunctionRevision is one version of a Function that serves or did.
+type FunctionRevision struct {
+	// revision is its number, by which spec.rollbackTo names it. It is higher than that of the versions before.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Revision int64 `json:"revision"`
+
+	// name is the name of the ControllerRevision that keeps it, made from its content. Example: hello-3f2a91c07d
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// image is what it serves. Example: registry.example.com/team/hello@sha256:7d86...
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Image string `json:"image,omitempty"`
+
+	// version is its spec.version. Example: v1.0.0
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Version string `json:"version,omitempty"`
+
+	// recordedTime is when another version first took its place; absent for one that nothing has replaced.
+	// +optional
+	RecordedTime *metav1.Time `json:"recordedTime,omitempty"`
+}
+
+// RolloutStatus tells how far the rollout of a new version has come.
+type RolloutStatus struct {
+	// revision names the new version, as the annotation openfunction.io/promote has to. Example: hello-3f2a91c07d
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Revision string `json:"revision"`
+
+	// step is the step of serving.rollout that it has come to, from 1; 0 while the new version gets no requests.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Step int32 `json:"step,omitempty"`
+
+	// steps is how many there are.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Steps int32 `json:"steps,omitempty"`
+
+	// percent is the share of the requests that the new version gets.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Percent int32 `json:"percent"`
+
+	// sinceTime is when that step began.
+	// +optional
+	SinceTime *metav1.Time `json:"sinceTime,omitempty"`
 }
 
 // RouteStatus tells how requests reach the function from outside.
@@ -214,6 +302,7 @@ type Revision struct {
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.addresses[?(@.type=="Internal")].value`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Revision",type=integer,priority=1,JSONPath=`.status.currentRevision`
 // +kubebuilder:printcolumn:name="URL",type=string,priority=1,JSONPath=`.status.addresses[?(@.type=="External")].value`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`

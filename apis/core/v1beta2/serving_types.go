@@ -108,6 +108,42 @@ type ServingImpl struct {
 	// HTTP functions do not use it.
 	// +optional
 	WorkloadType WorkloadType `json:"workloadType,omitempty"`
+
+	// rollout lets a new version of a Function that answers HTTP take over step by step, beside the current one. Default: at once, when the
+	// new version is ready. It is for a Function only, and no part of a version itself.
+	// Example: {steps: [{percent: 10, pause: 10m}, {percent: 50}]}
+	// +optional
+	Rollout *Rollout `json:"rollout,omitempty"`
+}
+
+// Rollout says by which steps a new version takes over the requests.
+type Rollout struct {
+	// steps are the shares of the requests that the new version gets one after the other, 1 to 16, each higher than the one before. After the
+	// last it gets them all.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule=`self.map(s, s.percent).isSorted() && self.all(a, self.exists_one(b, b.percent == a.percent))`,message=`steps must go up; give each a percent higher than the one before`
+	Steps []RolloutStep `json:"steps"`
+}
+
+// RolloutStep is one share of the requests, for a while.
+type RolloutStep struct {
+	// percent is the share that the new version gets, 1 to 99.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=99
+	Percent int32 `json:"percent"`
+
+	// pause is how long the step lasts. Without it the step lasts until the annotation openfunction.io/promote on the Function names the new
+	// version (status.rollout.revision).
+	// Example: 10m
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[+]?(0|([0-9]+([.][0-9]*)?(ns|us|µs|μs|ms|s|m|h))+)$') && duration(self) > duration('0s')`,message=`pause must be a duration above 0; write it like 10m, or leave it out to wait for promotion`
+	Pause *metav1.Duration `json:"pause,omitempty"`
 }
 
 // WorkloadType is the kind of workload an event-driven function runs as.
@@ -124,6 +160,8 @@ const (
 )
 
 // ServingSpec is how one version of a function runs.
+//
+// +kubebuilder:validation:XValidation:rule=`!has(self.rollout)`,message=`rollout is for a Function; set it in spec.serving of a Function, or remove it`,fieldPath=`.rollout`
 type ServingSpec struct {
 	ServingImpl `json:",inline"`
 

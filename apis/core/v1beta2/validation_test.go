@@ -54,6 +54,7 @@ func built(fragment string) string {
 }
 
 func served(fragment string) string    { return `{spec: {serving: {` + fragment + `}}}` }
+func rolled(steps string) string       { return served(`rollout: {steps: [` + steps + `]}`) }
 func scaled(fragment string) string    { return served(`scaleOptions: {` + fragment + `}`) }
 func keda(fragment string) string      { return scaled(`keda: {` + fragment + `}`) }
 func triggered(fragment string) string { return served(`triggers: {` + fragment + `}`) }
@@ -96,6 +97,18 @@ var _ = Describe("Admission", Ordered, func() {
 			`{metadata: {name: a.b}, spec: {serving: {}}}`, "metadata.name", "must not contain a dot"),
 		Entry("name of an HTTP function begins with a letter", "Function", `{metadata: {name: 1st}, spec: {serving: {triggers: {dapr: [{name: a}]}}}}`,
 			`{metadata: {name: 1st}, spec: {serving: {}}}`, "metadata.name", "must begin with a letter"),
+
+		Entry("rollbackTo counts from 1", "Function", `{spec: {serving: {}, rollbackTo: 1}}`, `{spec: {serving: {}, rollbackTo: 0}}`, "spec.rollbackTo", "should be greater than or equal to 1"),
+		Entry("rollbackTo is about serving", "Function", `{spec: {serving: {}, rollbackTo: 1}}`, `{spec: {rollbackTo: 1, build: {builder: b, srcRepo: {url: "git@example.com:a/b"}}}}`,
+			"spec.rollbackTo", "rollbackTo is about what is served"),
+		Entry("history has a limit", "Function", `{spec: {serving: {}, revisionHistoryLimit: 100}}`, `{spec: {serving: {}, revisionHistoryLimit: 101}}`,
+			"spec.revisionHistoryLimit", "should be less than or equal to 100"),
+		Entry("rollout has steps", "Function", rolled(`{percent: 10}`), rolled(``), "spec.serving.rollout.steps", "should have at least 1 items"),
+		Entry("rollout goes up", "Function", rolled(`{percent: 1}, {percent: 10, pause: 1m}, {percent: 99}`), rolled(`{percent: 50}, {percent: 10}`),
+			"spec.serving.rollout.steps", "steps must go up"),
+		Entry("rollout does not repeat itself", "Function", rolled(`{percent: 10}, {percent: 50}`), rolled(`{percent: 50}, {percent: 50}`), "spec.serving.rollout.steps", "steps must go up"),
+		Entry("a step is a share", "Function", rolled(`{percent: 99}`), rolled(`{percent: 100}`), "spec.serving.rollout.steps[0].percent", "should be less than or equal to 99"),
+		Entry("a step that pauses takes time", "Function", rolled(`{percent: 9, pause: 1h30m}`), rolled(`{percent: 9, pause: 0s}`), "spec.serving.rollout.steps[0].pause", "pause must be a duration above 0"),
 
 		// Function: build
 		Entry("builder or dockerfile is required", "Function", `{spec: {build: {dockerfile: Dockerfile, srcRepo: {url: "git://example.com/a"}}}}`,
@@ -226,6 +239,9 @@ var _ = Describe("Admission", Ordered, func() {
 		Entry("a Serving's name fits a host name", "Serving", `{metadata: {name: a-b}}`, `{metadata: {name: a.b}}`, "metadata.name", "must not contain a dot"),
 		Entry("a Serving's name fits a label", "Serving", `{}`, `{metadata: {name: `+sixty4+`}}`, "metadata.name", "because it becomes a label and a host name"),
 		Entry("a Serving's name fits a Service", "Serving", `{metadata: {name: 1st}, spec: {triggers: {dapr: [{name: a}]}}}`, `{metadata: {name: 1st}}`, "metadata.name", "must begin with a letter"),
+		Entry("a Serving has no rollout", "Serving", `{spec: {split: {serving: other, percent: 100}}}`, `{spec: {rollout: {steps: [{percent: 1}]}}}`, "spec.rollout", "rollout is for a Function"),
+		Entry("a share is of a hundred", "Serving", `{spec: {split: {serving: other, percent: 0}}}`, `{spec: {split: {serving: other, percent: 101}}}`, "spec.split.percent", "should be less than or equal to 100"),
+		Entry("a share is for another Serving", "Serving", `{spec: {split: {serving: other, percent: 1}}}`, `{spec: {split: {serving: sv, percent: 1}}}`, "spec.split.serving", "split.serving must be another Serving"),
 	)
 
 	Describe("of a Builder that exists", Ordered, func() {
