@@ -85,6 +85,11 @@ func (w *World) checkConditions(o *unstructured.Unstructured) error {
 	return status.Check(object)
 }
 
+// mayServeOlder tells whether a Function serves another version than its current build, because it was rolled back or rolls out.
+func mayServeOlder(function *unstructured.Unstructured) bool {
+	return Field(function, "spec", "rollbackTo") != nil || Field(function, "status", "rollout") != nil
+}
+
 // unpinned is the image of a Serving whose Function has it built, unless it is the digest of the current build.
 func unpinned(o *unstructured.Unstructured, alive map[types.UID]*unstructured.Unstructured) string {
 	owner := metav1.GetControllerOf(o)
@@ -96,6 +101,9 @@ func unpinned(o *unstructured.Unstructured, alive map[types.UID]*unstructured.Un
 		return ""
 	}
 	image, _, _ := unstructured.NestedString(o.Object, "spec", "image")
+	if mayServeOlder(function) && strings.Contains(image, "@sha256:") {
+		return ""
+	}
 	builder, _, _ := unstructured.NestedString(function.Object, "status", "build", "resourceRef")
 	if strings.HasSuffix(image, "@"+Digest(builder)) {
 		return ""

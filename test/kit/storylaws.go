@@ -189,6 +189,9 @@ func record(past story, now chapter, _ story) string {
 	return "it was deleted before it had ended"
 }
 
+// canary is the label on a Serving in which a version is tried.
+const canary = "openfunction.io/canary"
+
 // functionManager is who writes the Serving of a Function.
 const functionManager = "openfunction-core/function"
 
@@ -209,6 +212,11 @@ func pair(past story, now chapter, _ story) string {
 		}
 		serving, _, _ := unstructured.NestedMap(c.object.Object, "spec", "serving")
 		delete(serving, "rollout")
+		if o.GetLabels()[canary] != "" { // nothing but requests calls it, and it has a daprd of its own
+			for _, part := range []string{"triggers", "bindings", "pubsub", "dapr"} {
+				delete(serving, part)
+			}
+		}
 		if serving == nil || !within(serving, spec) {
 			continue
 		}
