@@ -3,6 +3,8 @@
 package core
 
 import (
+	"fmt"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
@@ -46,8 +48,29 @@ func announceFunction(recorder events.EventRecorder, f *corev1beta2.Function, re
 		event{f, corev1.EventTypeNormal, "BuildStarted", "Build", "Building " + f.Spec.Image + " with Builder " + f.Status.Build.ResourceRef}.record(recorder)
 	}
 	report.Announce(recorder, corev1beta2.BuiltCondition, "Build")
+	report.Announce(recorder, corev1beta2.RolledBackCondition, "RollBack")
 	if ready := report.Before(corev1beta2.ReadyCondition); changed && built.Status == metav1.ConditionFalse && ready.Reason != "" {
 		return // Ready only repeats what Built has just said.
 	}
 	report.Announce(recorder, corev1beta2.ReadyCondition, "Serve")
+}
+
+// announceRollout tells when a new version is tried, gets another share of the requests, and takes over. That it was stopped is told with Ready.
+func announceRollout(recorder events.EventRecorder, f *corev1beta2.Function, report *status.Report, before *corev1beta2.RolloutStatus) {
+	now := f.Status.Rollout
+	if now == nil || !report.Written() {
+		return
+	}
+	if before == nil || before.Revision != now.Revision {
+		event{f, corev1.EventTypeNormal, "RolloutStarted", "RollOut", "Trying revision " + now.Revision + " beside the current one"}.record(recorder)
+		before = &corev1beta2.RolloutStatus{}
+	}
+	switch {
+	case now.Percent == before.Percent || now.Percent == 0:
+	case now.Percent == 100:
+		event{f, corev1.EventTypeNormal, "RolloutPromoted", "RollOut", "Revision " + now.Revision + " takes over"}.record(recorder)
+	default:
+		event{f, corev1.EventTypeNormal, "RolloutStep", fmt.Sprintf("RollOutStep%d", now.Step), // events of one action are counted, not told again
+			fmt.Sprintf("Revision %s gets %d %% of the requests, step %d of %d", now.Revision, now.Percent, now.Step, now.Steps)}.record(recorder)
+	}
 }

@@ -54,7 +54,7 @@ func (r *FunctionReconciler) build(ctx context.Context, v *functionVisit) error 
 	}
 	v.showBuild(current)
 	expired, next := expired(f.Spec.Build, current, others, r.Clock.Now())
-	v.recheck = next
+	v.again(next)
 	return r.deleteBuilders(ctx, v, expired)
 }
 

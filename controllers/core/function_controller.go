@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
@@ -50,6 +51,8 @@ type FunctionReconciler struct {
 	PlatformNamespace string
 	// ClusterDomain is the DNS suffix of Services.
 	ClusterDomain string
+	// Drain is how long a canary that is not needed any more stays for the requests that it still answers.
+	Drain time.Duration
 
 	providers *provider.Watches
 }
@@ -59,8 +62,12 @@ type functionVisit struct {
 	function *corev1beta2.Function
 	children apply.Set
 	// image is what the current spec serves; empty while it is not built.
-	image   string
-	serving *corev1beta2.Serving
+	image string
+	// serving is the Serving of the function's name, and canary the one in which another version is tried; nil where there is none.
+	serving, canary *corev1beta2.Serving
+	// target is the version that is to serve; nil while it is not known.
+	target  *version
+	history history
 	recheck time.Duration
 	// hold leaves the status as it is for this call.
 	hold bool
@@ -72,6 +79,7 @@ func (r *FunctionReconciler) setup(mgr ctrl.Manager, options Options) error {
 		For(&corev1beta2.Function{}).
 		Owns(&corev1beta2.Builder{}).
 		Owns(&corev1beta2.Serving{}).
+		Owns(&appsv1.ControllerRevision{}).
 		Watches(&networkingv1alpha1.Gateway{}, handler.EnqueueRequestsFromMapFunc(r.functionsAt), ctrlbuilder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(provider.Definition(), provider.EnqueueAll(r, networking.GatewayAPI.Kinds, &corev1beta2.FunctionList{})).
 		WithOptions(controllerOptions(options)).
@@ -90,11 +98,12 @@ func (r *FunctionReconciler) Reconcile(ctx context.Context, f *corev1beta2.Funct
 	if !f.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil // the children go with their owner
 	}
-	f = f.DeepCopy()
+	before, f := f.Status.Rollout, f.DeepCopy()
 	report := status.Begin(f)
 	defer func() {
 		if res, err = report.Finish(ctx, r.Client, res, err); err == nil {
 			announceFunction(r.Recorder, f, report)
+			announceRollout(r.Recorder, f, report, before)
 		}
 	}()
 	markUnsupported(f, notActedOnByFunction(f))
@@ -113,6 +122,13 @@ func (r *FunctionReconciler) Reconcile(ctx context.Context, f *corev1beta2.Funct
 		report.Hold()
 	}
 	return ctrl.Result{RequeueAfter: v.recheck}, nil
+}
+
+// again asks for another look after a while; 0 asks for none.
+func (v *functionVisit) again(after time.Duration) {
+	if after > 0 && (v.recheck == 0 || after < v.recheck) {
+		v.recheck = after
+	}
 }
 
 // showFunction gives what stalls a part its place in the condition of that part and in the established fields: what they said of an

@@ -73,7 +73,7 @@ var _ = Describe("A Function that changes its run", func() {
 	It("ends as if it had always been so, and touches nothing of others", func(ctx SpecContext) {
 		want := map[string]kit.Snapshot{}
 		for _, run := range []string{served, onKEDA(), onEvents()} {
-			want[run] = scratch(ctx, function(run))
+			want[run] = scratch(ctx, function(unrecorded, run))
 		}
 		var theirs []client.Object
 		for _, stranger := range strangers() {
@@ -89,7 +89,7 @@ var _ = Describe("A Function that changes its run", func() {
 			before[stranger.GetName()+string(stranger.GetUID())] = stranger.GetResourceVersion()
 		}
 		for _, run := range []string{served, onKEDA(), onEvents(), served, onEvents(), onKEDA(), served} {
-			apply(ctx, function(run))
+			apply(ctx, function(unrecorded, run))
 			Expect(w.Eventually(ctx, "the world to be as from scratch", func() (bool, error) {
 				is := w.Snapshot()
 				maps.DeleteFunc(is, func(name, _ string) bool { return strings.HasSuffix(name, "/stranger") })

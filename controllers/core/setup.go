@@ -124,6 +124,7 @@ func CacheOptions(options Options) cache.Options {
 			&appsv1.Deployment{}:             ours,
 			&appsv1.StatefulSet{}:            ours,
 			&appsv1.DaemonSet{}:              ours,
+			&appsv1.ControllerRevision{}:     {Label: labelled(corev1beta2.FunctionLabel)},
 			&batchv1.Job{}:                   ours,
 			&tektonv1.TaskRun{}:              {Label: labelled(corev1beta2.BuilderLabel)},
 			&kservingv1.Service{}:            served,
@@ -195,7 +196,7 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 	for _, setup := range []func() error{
 		func() error {
 			return (&FunctionReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,
-				PlatformNamespace: options.Serving.PlatformNamespace, ClusterDomain: options.ClusterDomain}).setup(mgr, options)
+				PlatformNamespace: options.Serving.PlatformNamespace, ClusterDomain: options.ClusterDomain, Drain: options.Serving.Drain}).setup(mgr, options)
 		},
 		func() error {
 			return (&BuilderReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,

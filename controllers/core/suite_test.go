@@ -137,6 +137,9 @@ func inline(text string, more ...string) string {
 		strings.Join(more, "\n")
 }
 
+// unrecorded keeps no history, so that nothing of the path is left.
+const unrecorded = "  revisionHistoryLimit: 0"
+
 const served = "  serving: {triggers: {http: {port: 8080}}}"
 
 func apply(ctx context.Context, manifests ...string) {

@@ -47,6 +47,7 @@ func notActedOnByServing(prefix string, s *corev1beta2.ServingImpl) []string {
 		field{"scaleOptions.keda.scaledJob", (served || s.Workload() != corev1beta2.WorkloadTypeJob) && keda.ScaledJob != nil},
 		field{"scaleOptions.keda.triggers", served && len(keda.Triggers) > 0},
 		field{"scaleOptions.knative", !onKnative && s.ScaleOptions != nil && s.ScaleOptions.Knative != nil},
+		field{"rollout", !served && s.Rollout != nil},
 		field{"workloadType", served && s.WorkloadType != ""},
 	)
 }

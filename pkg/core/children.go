@@ -48,6 +48,12 @@ const (
 	RouterService = "router"
 )
 
+// CanaryChild is the name of the Serving in which a new version of a function is tried beside the current one.
+func CanaryChild(function string) string { return names.Child(function, "canary") }
+
+// IsCanary tells whether the Serving is one in which a new version is tried.
+func IsCanary(s *corev1beta2.Serving) bool { return s.Labels[corev1beta2.CanaryLabel] != "" }
+
 // FunctionName is the Function the Serving belongs to, or the Serving itself when it stands alone.
 func FunctionName(s *corev1beta2.Serving) string {
 	if function := s.Labels[corev1beta2.FunctionLabel]; function != "" {

@@ -98,6 +98,9 @@ func quiet(err error) (ctrl.Result, error) {
 	return ctrl.Result{}, err
 }
 
+// Written tells whether the status was written because it has changed.
+func (r *Report) Written() bool { return r.written }
+
 // Before returns the condition as it was before this call, or an empty one.
 func (r *Report) Before(conditionType string) metav1.Condition {
 	return find(r.before, conditionType)

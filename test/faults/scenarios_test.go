@@ -223,6 +223,63 @@ var scenarios = slices.Concat([]scenario{
 		scratch: []string{},
 	},
 	{
+		name:  "change the image, with a history",
+		steps: []step{apply(recorded(image("v1"), serving("100m"))), apply(recorded(image("v2"), serving("100m")))},
+	},
+	{
+		name: "roll back",
+		steps: []step{
+			apply(recorded(image("v1"), serving("100m"))),
+			apply(recorded(image("v2"), serving("200m"))),
+			apply(recorded(image("v2"), serving("200m"), "  rollbackTo: 1\n")),
+		},
+	},
+	{
+		name: "roll back and forward again",
+		steps: []step{
+			apply(recorded(image("v1"), serving("100m"))),
+			apply(recorded(image("v2"), serving("100m"))),
+			apply(recorded(image("v2"), serving("100m"), "  rollbackTo: 1\n")),
+			apply(recorded(image("v2"), serving("100m"))),
+		},
+	},
+	{
+		name:  "roll back to what there never was",
+		steps: []step{apply(recorded(image("v1"), serving("100m"))), apply(recorded(image("v2"), serving("100m"), "  rollbackTo: 9\n"))},
+	},
+	{
+		name: "roll out in steps",
+		steps: []step{
+			apply(function(image("v1"), serving("100m"), inSteps("10/1s", "50/1s"))),
+			{do: applying(function(image("v2"), serving("100m"), inSteps("10/1s", "50/1s"))), until: rolledOut},
+		},
+		scratch: []string{function(image("v2"), serving("100m"), inSteps("10/1s", "50/1s"))},
+	},
+	{
+		name: "roll out a version that does not start",
+		steps: []step{
+			apply(recorded(image("v1"), serving("100m"), inSteps("10"))),
+			apply(recorded(image(kit.WordBroken), serving("100m"), inSteps("10"))),
+		},
+	},
+	{
+		name: "roll back while a new version is tried",
+		steps: []step{
+			apply(recorded(image("v1"), serving("100m"), inSteps("10"))),
+			{do: applying(recorded(image("v2"), serving("100m"), inSteps("10"))), until: tried},
+			{do: applying(recorded(image("v2"), serving("100m"), inSteps("10"), "  rollbackTo: 1\n")), until: rolledOut},
+		},
+	},
+	{
+		name: "delete while a new version is tried",
+		steps: []step{
+			apply(recorded(image("v1"), serving("100m"), inSteps("10"))),
+			{do: applying(recorded(image("v2"), serving("100m"), inSteps("10"))), until: tried},
+			{do: deleting("Function", "hello"), until: empty},
+		},
+		scratch: []string{},
+	},
+	{
 		name: "a Builder alone",
 		steps: []step{apply(`
 apiVersion: core.openfunction.io/v1beta2
@@ -246,8 +303,13 @@ spec:
 	},
 }, guarded)
 
-// function is a Function named hello with the given parts of its spec.
+// function is a Function named hello with the given parts of its spec. It keeps no history, so that nothing of the path is left.
 func function(parts ...string) string {
+	return recorded(append(parts, "  revisionHistoryLimit: 0\n")...)
+}
+
+// recorded is the same with the history that is kept when the spec does not say.
+func recorded(parts ...string) string {
 	return "apiVersion: core.openfunction.io/v1beta2\nkind: Function\nmetadata: {name: hello}\nspec:\n" + strings.Join(parts, "")
 }
 
@@ -270,6 +332,20 @@ func inline(file string) string {
 
 func serving(cpu string) string {
 	return "  serving:\n    triggers: {http: {port: 8080}}\n    template: {containers: [{name: function, resources: {requests: {cpu: " + cpu + "}}}]}\n"
+}
+
+// inSteps is a rollout, each step a percentage and perhaps a pause, as in 10/1s. It goes right after serving.
+func inSteps(steps ...string) string {
+	text := "    rollout: {steps: ["
+	for _, step := range steps {
+		percent, pause, _ := strings.Cut(step, "/")
+		text += "{percent: " + percent
+		if pause != "" {
+			text += ", pause: " + pause
+		}
+		text += "}, "
+	}
+	return text + "]}\n"
 }
 
 // onKEDA serves through KEDA's HTTP add-on.
@@ -355,6 +431,28 @@ func cancelBuild(r *run) error {
 }
 
 func settled(r *run, _ kit.Snapshot) error { return r.settled() }
+
+// tried waits until a new version has requests beside the current one.
+func tried(r *run, _ kit.Snapshot) error {
+	return r.reach("a new version with requests", func() error {
+		for _, f := range r.world.Objects("Function") {
+			if reason := kit.Reason(f, "Ready"); reason != corev1beta2.WaitingForPromotionReason {
+				return fmt.Errorf("the rollout is %q", reason)
+			}
+		}
+		return nil
+	})
+}
+
+// rolledOut waits until one Serving is left, and the world has settled.
+func rolledOut(r *run, _ kit.Snapshot) error {
+	return r.reach("one Serving", func() error {
+		if n := len(r.world.Objects("Serving")); n != 1 {
+			return fmt.Errorf("there are %d", n)
+		}
+		return r.world.Unsettled()
+	})
+}
 
 // otherObjects waits for a settled world with other objects than before; a change of metadata alone shows in no generation.
 func otherObjects(r *run, was kit.Snapshot) error {

@@ -62,9 +62,9 @@ func (u Use) functionService() *corev1.Service {
 
 // Invocation returns the Service by which other apps find the function in mode Shared; nil in other modes. In those Dapr's operator
 // makes it, under this very name and with an owner of its own, so it can be applied only after the workload of the mode before is gone. It is
-// headless as the operator's is, which can then take it over when the mode changes again.
+// headless as the operator's is, which can then take it over when the mode changes again. A canary has none: it is called by requests only.
 func (u Use) Invocation() (client.Object, error) {
-	if !u.enabled || u.mode != corev1beta2.DaprModeShared {
+	if !u.enabled || u.mode != corev1beta2.DaprModeShared || core.IsCanary(u.in.Serving) {
 		return nil, nil
 	}
 	options, err := u.daprdOptions()
