@@ -65,9 +65,9 @@ func announceRollout(recorder events.EventRecorder, f *corev1beta2.Function, rep
 		event{f, corev1.EventTypeNormal, "RolloutStarted", "RollOut", "Trying revision " + now.Revision + " beside the current one"}.record(recorder)
 		before = &corev1beta2.RolloutStatus{}
 	}
-	switch {
-	case now.Percent == before.Percent || now.Percent == 0:
-	case now.Percent == 100:
+	switch now.Percent {
+	case before.Percent, 0:
+	case 100:
 		event{f, corev1.EventTypeNormal, "RolloutPromoted", "RollOut", "Revision " + now.Revision + " takes over"}.record(recorder)
 	default:
 		event{f, corev1.EventTypeNormal, "RolloutStep", fmt.Sprintf("RollOutStep%d", now.Step), // events of one action are counted, not told again

@@ -196,7 +196,7 @@ func (v *functionVisit) course(now time.Time) (course, error) {
 	switch {
 	case v.isTaken() && healthOf(v.serving) == healthReady:
 		return course{stable: current, dismiss: true}, nil // what else is wanted is next
-	case v.isTaken() && !(changes && v.isDirect()):
+	case v.isTaken() && (!changes || !v.isDirect()):
 		return course{stable: v.steady(current), split: v.serving.Spec.Split, progress: progressOf(v.canary)}, nil
 	case v.target == nil:
 		return v.standStill(current, now), nil

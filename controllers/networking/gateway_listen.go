@@ -94,8 +94,7 @@ func (r *GatewayReconciler) create(ctx context.Context, g *networkingv1alpha1.Ga
 func (r *GatewayReconciler) adopt(ctx context.Context, g *networkingv1alpha1.Gateway, target *gatewayv1.Gateway) (*gatewayv1.Gateway, error) {
 	return r.change(ctx, target, func(gateway *unstructured.Unstructured) (bool, error) {
 		changed, err := networking.Adopt(gateway, g)
-		var taken *networking.ListenerTakenError
-		if errors.As(err, &taken) {
+		if taken, is := errors.AsType[*networking.ListenerTakenError](err); is {
 			return false, problem.Stalled(networkingv1alpha1.ListenerTakenReason, "On the Kubernetes Gateway %s %s", g.Target(), taken)
 		}
 		if def := g.Spec.GatewayDef; err == nil && def != nil {

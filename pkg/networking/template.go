@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 	"text/template/parse"
@@ -111,15 +112,7 @@ func render(name, text string, values any) (string, error) {
 func repeats(node parse.Node) bool {
 	switch node := node.(type) {
 	case *parse.ListNode:
-		if node == nil {
-			return false
-		}
-		for _, child := range node.Nodes {
-			if repeats(child) {
-				return true
-			}
-		}
-		return false
+		return node != nil && slices.ContainsFunc(node.Nodes, repeats)
 	case *parse.IfNode:
 		return repeats(node.List) || repeats(node.ElseList)
 	case *parse.WithNode:

@@ -34,7 +34,7 @@ type plane struct {
 
 // run is one way through a world.
 type run struct {
-	context.Context
+	context.Context //nolint:containedctx // a run is a call that has many methods
 	*plane
 	world    *kit.World
 	time     *kit.Time
@@ -131,7 +131,7 @@ func (r *run) attempt(d disturbance, do func() error) error {
 }
 
 // walk goes through the steps. Under a fault the last one has to end in what it ended in without.
-func (r *run) walk(s scenario, d disturbance, want *outcome) error {
+func (r *run) walk(s scenario, d disturbance, want *outcome) (err error) {
 	for i, step := range s.steps {
 		isLast := i == len(s.steps)-1
 		if isLast {
@@ -148,7 +148,7 @@ func (r *run) walk(s scenario, d disturbance, want *outcome) error {
 					defer r.busy.Add(-1)
 					failed <- d.beside(r)
 				}()
-				defer func() { <-failed }()
+				defer func() { err = errors.Join(err, <-failed) }()
 			}
 		}
 		was := r.world.Snapshot()

@@ -5,7 +5,9 @@ package kit
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,7 +30,7 @@ func (cp *ControlPlane) KillAPIServer(ctx context.Context) error {
 	}
 	if err := poll(ctx, time.Minute, "the API server to end", func() (bool, error) {
 		state, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-		return err != nil || bytes.Contains(state, []byte(") Z ")), nil
+		return errors.Is(err, fs.ErrNotExist) || bytes.Contains(state, []byte(") Z ")), nil // a read that fails otherwise is tried again
 	}); err != nil {
 		return err
 	}

@@ -15,7 +15,9 @@ func TestTimeJumpsOverWhatWaits(t *testing.T) {
 	clock := NewTime()
 	q := clock.Queue("", workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Hour, 24*time.Hour))
 	defer q.ShutDown()
-	request := func(name string) reconcile.Request { return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}} }
+	request := func(name string) reconcile.Request {
+		return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}
+	}
 	q.AddAfter(request("later"), 3*time.Hour)
 	q.AddRateLimited(request("limited"))
 	q.AddAfter(request("limited"), 2*time.Hour)

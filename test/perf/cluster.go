@@ -22,9 +22,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
-	"github.com/openfunction/openfunction/pkg/core"
 	controllers "github.com/openfunction/openfunction/controllers/core"
 	"github.com/openfunction/openfunction/hack/platform"
+	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/test/kit"
 )
 
