@@ -86,10 +86,11 @@ var _ = BeforeEach(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 })
 
-// Whatever a spec was about, what it leaves behind keeps the laws.
+// Whatever a spec was about, what it leaves behind keeps the laws, as soon as the controllers have seen its last change.
 var _ = JustAfterEach(func() {
 	if !CurrentSpecReport().Failed() {
-		Expect(w.CheckLaws()).To(Succeed())
+		Eventually(w.CheckEnd).WithTimeout(time.Minute).Should(Succeed())
+		Expect(w.CheckStory()).To(Succeed())
 	}
 })
 

@@ -41,17 +41,18 @@ func parseEdit(text string) (fault, error) {
 	return edit{what, object}, nil
 }
 
-// everyEdit is every edit of every object that our controllers made, but for those of a build, which is made once and then left alone.
+// everyEdit is every edit of every object that our controllers made, but for those of a build and for the record of a version, which are made once
+// and then left alone.
 func everyEdit(o *outcome) []fault {
 	var faults []fault
 	all := o.world.All()
 	for _, object := range all {
-		isBuilds := object.GetKind() == "Builder" || ownerKind(object) == "Builder"
+		isMadeOnce := object.GetKind() == "Builder" || ownerKind(object) == "Builder" || object.GetKind() == "ControllerRevision"
 		for _, what := range edits {
 			switch {
 			case o.scenario.isPath() && (what == "deletes" || what == "wipes"):
 				continue
-			case what == "wipes" && !isOurs(object), what != "wipes" && !made(object, all), what != "wipes" && what != "adds" && isBuilds:
+			case what == "wipes" && !isOurs(object), what != "wipes" && !made(object, all), what != "wipes" && what != "adds" && isMadeOnce:
 				continue
 			case object.GetKind() == "Secret" && what != "adds":
 				continue // Secrets are not watched, so that nobody need be allowed to list them: it is seen with the next change
