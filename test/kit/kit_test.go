@@ -8,6 +8,11 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // cp is the control plane all tests share; each has a namespace of its own.
@@ -43,12 +48,15 @@ func run(m *testing.M) int {
 	return code
 }
 
+// world is one that takes any pod: the workloads of these tests say no more than they have to.
 func world(t *testing.T) *World {
 	t.Helper()
 	w, err := cp.NewWorld(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}}
+	must(t, cp.Client.Patch(t.Context(), namespace, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":null}}}`))))
 	return w
 }
 
