@@ -100,6 +100,7 @@ var _ = Describe("outputs", Label("dapr", "knative"), Ordered, ContinueOnFailure
 	queue := func(name string) string { return namespace + "-" + name }
 
 	BeforeAll(func(ctx SpecContext) {
+		DeferCleanup(func(ctx SpecContext) { remove(ctx, "function-front") }) // a document's manifest has this name, too
 		apply(ctx, front("function-front", queue("front"), "", nil).manifest())
 		apply(ctx, back("function-back", queue("front"), "").manifest())
 		apply(ctx, fn{name: "publisher", params: map[string]string{"DAPR_API": "http"}, serving: `

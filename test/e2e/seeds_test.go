@@ -137,7 +137,7 @@ var _ = Describe("the manifests of the documents", Label("dapr", "keda", "knativ
 		unstructured.RemoveNestedField(rest.Object, "spec", "serving", "scaleOptions", "keda", "scaledObject", "maxReplicaCount")
 		Expect(lost("spec", rest.Object["spec"], old.Object["spec"])).To(BeEmpty())
 		ready(ctx, name)
-		Expect(kubectl(ctx, "get", "scaledobjects", "-o", "jsonpath={.items[*].spec.maxReplicaCount}")).To(Equal("5"))
+		Expect(kubectl(ctx, "get", "scaledobjects", "-l", "openfunction.io/serving="+name, "-o", "jsonpath={.items[*].spec.maxReplicaCount}")).To(Equal("5"))
 		remove(ctx, name)
 	})
 

@@ -68,23 +68,23 @@ var _ = Describe("callers that do not stop", Label("knative", "keda-http", "rout
 	}, NodeTimeout(8*time.Minute))
 
 	It("still reach a Service of somebody else that a function would like to be", func(ctx SpecContext) {
-		const name = "theirs"
+		const name = "occupied"
 		applyYAML(ctx, `
 apiVersion: v1
 kind: Pod
-metadata: {name: theirs, labels: {app: theirs}}
+metadata: {name: occupied, labels: {app: occupied}}
 spec:
   terminationGracePeriodSeconds: 1
   containers:
-    - name: theirs
+    - name: occupied
       image: $WORKER
-      env: [{name: FUNC_CONTEXT, value: '{"name":"theirs","runtime":"Knative","port":"8080"}'}]
+      env: [{name: FUNC_CONTEXT, value: '{"name":"occupied","runtime":"Knative","port":"8080"}'}]
       readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: theirs}
-spec: {selector: {app: theirs}, ports: [{port: 80, targetPort: 8080}]}
+metadata: {name: occupied}
+spec: {selector: {app: occupied}, ports: [{port: 80, targetPort: 8080}]}
 `)
 		becomesAnswer(ctx, name, "one")
 		service := func() *corev1.Service {
