@@ -133,15 +133,15 @@ var _ = Describe("events", Label("dapr", "keda"), Ordered, ContinueOnFailure, fu
 
 	BeforeAll(func(ctx SpecContext) {
 		topic := func(name string) string { return namespace + "-" + name }
-		nats, err := brokers.DialNATS(ctx, forward(ctx, "brokers", "nats", 4222))
+		nats, err := brokers.DialNATS(ctx, forward(ctx, "brokers", "service/nats", 4222))
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(nats.Close)
 		Expect(nats.CreateStream(topic("jetstream"), topic("jetstream"))).To(Succeed())
 		DeferCleanup(func() { Expect(nats.DeleteStream(topic("jetstream"))).To(Succeed()) })
-		mqtt, err := brokers.DialMQTT(ctx, forward(ctx, "brokers", "mosquitto", 1883), topic("publisher"))
+		mqtt, err := brokers.DialMQTT(ctx, forward(ctx, "brokers", "service/mosquitto", 1883), topic("publisher"))
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(mqtt.Close)
-		rabbit := brokers.RabbitMQ{Address: forward(ctx, "brokers", "rabbitmq", 15672), User: rabbitUser, Password: rabbitUser}
+		rabbit := brokers.RabbitMQ{Address: forward(ctx, "brokers", "service/rabbitmq", 15672), User: rabbitUser, Password: rabbitUser}
 		Expect(c.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "rabbitmq", Namespace: namespace}, StringData: map[string]string{
 			"amqp": "amqp://openfunction:openfunction@rabbitmq.brokers.svc.cluster.local:5672",
 			"http": "http://openfunction:openfunction@rabbitmq.brokers.svc.cluster.local:15672/",

@@ -121,7 +121,7 @@ var _ = Describe("a function behind a Gateway", Label("gateway"), Ordered, Conti
 		trust = certify(ctx)
 		plain = cluster.IngressHost
 		if plain == "" {
-			plain = forward(ctx, "traefik", "traefik", 80)
+			plain = forward(ctx, "traefik", "service/traefik", 80)
 		}
 		applyYAML(ctx, gate)
 		apply(ctx, routed("routed", "$WORKER", "knative", ""))
@@ -136,7 +136,7 @@ var _ = Describe("a function behind a Gateway", Label("gateway"), Ordered, Conti
 		Expect(externals(f)).To(Equal([]string{"http://" + host + "/", "https://" + host + "/"}))
 		Expect(f.Status.Addresses[0].Value).To(Equal(inside("routed")))
 		Expect(get(ctx, f)).To(Equal("one"))
-		code, body, _ := ask(ctx, forward(ctx, "traefik", "traefik", 443), "https://"+host+"/", trust)
+		code, body, _ := ask(ctx, forward(ctx, "traefik", "service/traefik", 443), "https://"+host+"/", trust)
 		Expect(code).To(Equal(http.StatusOK), body)
 		Expect(body).To(Equal("one"))
 	})
@@ -178,6 +178,9 @@ var _ = Describe("a function behind a Gateway", Label("gateway"), Ordered, Conti
 	It("leaves a route of somebody else's alone", func(ctx SpecContext) {
 		applyYAML(ctx, "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: taken}\nspec: {parentRefs: [{name: gate}], hostnames: [their.$NAMESPACE.example]}")
 		apply(ctx, routed("taken", "$WORKER", "knative", ""))
+		DeferCleanup(func(ctx SpecContext) {
+			_ = kubectl(ctx, "delete", "fn/taken", "httproutes/taken", "--ignore-not-found")
+		})
 		f := becomes(ctx, "taken", corev1beta2.RoutedCondition, metav1.ConditionFalse)
 		Expect(condition(f, corev1beta2.RoutedCondition).Reason).To(Equal(corev1beta2.NameTakenReason))
 		route := &gatewayv1.HTTPRoute{}
@@ -185,7 +188,8 @@ var _ = Describe("a function behind a Gateway", Label("gateway"), Ordered, Conti
 		Expect(route.OwnerReferences).To(BeEmpty())
 		Expect(route.Spec.Hostnames).To(HaveExactElements(BeEquivalentTo("their." + namespace + ".example")))
 		Expect(c.Delete(ctx, route)).To(Succeed())
-		Expect(externals(ready(ctx, "taken"))).To(HaveLen(2))
+		heals(ctx, "taken")
+		Expect(externals(read(ctx, "taken"))).To(HaveLen(2))
 	})
 
 	It("adopts a Kubernetes Gateway and gives it back", func(ctx SpecContext) {

@@ -3,12 +3,6 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"fmt"
-	"os/exec"
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -28,68 +22,6 @@ scaleOptions:
 `}.manifest()
 }
 
-// inside is how a function is called inside the cluster.
-func inside(name string) string { return "http://" + name + "." + namespace + ".svc.cluster.local/" }
-
-// startProbe starts the pod from which functions are called as other pods call them.
-func startProbe(ctx context.Context) {
-	GinkgoHelper()
-	applyYAML(ctx, `
-apiVersion: v1
-kind: Pod
-metadata: {name: probe}
-spec:
-  terminationGracePeriodSeconds: 1
-  containers: [{name: probe, image: $WORKER, args: [wait]}]
-`)
-	Eventually(ctx, func() string { return kubectl(ctx, "get", "pod", "probe", "-o", "jsonpath={.status.phase}") }).Should(Equal("Running"))
-}
-
-// probe runs the worker program in that pod and returns what it prints.
-func probe(ctx context.Context, args ...string) (string, error) {
-	command := exec.CommandContext(ctx, cluster.Kubectl, append([]string{"--kubeconfig", cluster.Kubeconfig, "-n", namespace, "exec", "probe", "--", "/worker"}, args...)...)
-	var out, problem bytes.Buffer
-	command.Stdout, command.Stderr = &out, &problem
-	if err := command.Run(); err != nil {
-		return out.String(), fmt.Errorf("%w: %s", err, problem.String())
-	}
-	return strings.TrimSpace(out.String()), nil
-}
-
-// answer is what a function answers to a pod, without the time it took.
-func answer(ctx context.Context, name string) (string, error) {
-	text, err := probe(ctx, "get", inside(name))
-	text, _, _ = strings.Cut(text, " ")
-	return text, err
-}
-
-// podLoad are requests from inside the cluster.
-type podLoad struct {
-	text chan string
-}
-
-func startPodLoad(ctx context.Context, name string, length time.Duration) podLoad {
-	l := podLoad{text: make(chan string, 1)}
-	go func() {
-		text, err := probe(ctx, "load", inside(name), length.String())
-		if err != nil {
-			text = err.Error()
-		}
-		l.text <- text
-	}()
-	return l
-}
-
-// answers waits for its end and returns how often each answer came; failures are answers that begin with "error".
-func (l podLoad) answers(ctx context.Context) map[string]int {
-	GinkgoHelper()
-	var text string
-	Eventually(ctx, l.text).Should(Receive(&text))
-	answers := map[string]int{}
-	Expect(json.Unmarshal([]byte(text), &answers)).To(Succeed(), text)
-	return answers
-}
-
 var _ = Describe("a function on the KEDA HTTP add-on", Label("keda-http"), Ordered, func() {
 	const name = "web"
 
@@ -103,16 +35,16 @@ var _ = Describe("a function on the KEDA HTTP add-on", Label("keda-http"), Order
 		Expect(f.Status.Addresses).To(ContainElement(HaveField("Value", HavePrefix("http://"+name+"."+namespace+".svc.cluster.local"))))
 		Eventually(ctx, func() int { return pods(ctx, name) }).Should(BeZero())
 		Expect(ready(ctx, name).Status.Serving.State).To(Equal(corev1beta2.Running))
-		text, err := probe(ctx, "get", inside(name))
+		text, took, err := answerOf(ctx, inside(name))
 		Expect(err).NotTo(HaveOccurred())
-		Expect(text).To(HavePrefix("one "))
-		AddReportEntry("first answer from zero", text)
+		Expect(text).To(Equal("one"))
+		AddReportEntry("first answer from zero", took)
 		Expect(pods(ctx, name)).To(BeNumerically(">", 0))
 	})
 
 	It("goes to zero again and answers the host that the user named", func(ctx SpecContext) {
 		Eventually(ctx, func() int { return pods(ctx, name) }).Should(BeZero())
-		interceptor := forward(ctx, "keda", "keda-add-ons-http-interceptor-proxy", 8080)
+		interceptor := forward(ctx, "keda", "service/keda-add-ons-http-interceptor-proxy", 8080)
 		start := time.Now()
 		Expect(request(ctx, "http://"+interceptor+"/", name+"."+namespace+".example")).To(Equal("one"))
 		AddReportEntry("first answer from zero, from outside", time.Since(start).Round(time.Millisecond))
@@ -144,6 +76,6 @@ var _ = Describe("a function on the KEDA HTTP add-on", Label("keda-http"), Order
 		Expect(c.Delete(ctx, read(ctx, name))).To(Succeed())
 		Eventually(ctx, func() string {
 			return kubectl(ctx, "get", "fn,sv,deployments,services,httpscaledobjects,scaledobjects,ksvc,pods", "-o", "name")
-		}).ShouldNot(MatchRegexp(`/%s(-|\n|$)`, name))
+		}).WithPolling(seldom).ShouldNot(MatchRegexp(`/%s(-|\n|$)`, name))
 	})
 })

@@ -33,7 +33,7 @@ var _ = Describe("the router", Label("router", "keda-http", "knative"), Ordered,
 	})
 
 	It("says what it did not find", func(ctx SpecContext) {
-		_, err := probe(ctx, "get", "http://router."+platformNamespace+"/")
+		_, _, err := answerOf(ctx, "http://router."+platformNamespace+"/")
 		Expect(err).To(MatchError(And(ContainSubstring("404"), ContainSubstring("There is no function "+platformNamespace+"/router"))))
 	})
 

@@ -99,7 +99,7 @@ var _ = Describe("the manifests of the documents", Label("dapr", "keda", "knativ
 			kubectl(ctx, "delete", "--wait=false", "namespace", "kubesphere-monitoring-system")
 		})
 		kubectlWith(ctx, "", "wait", "pods", "kafka", "notification-manager", "--for=condition=Ready", "--timeout=90s")
-		kafka = "http://" + forward(ctx, namespace, "kafka-server-kafka-brokers", 8080)
+		kafka = "http://" + forward(ctx, namespace, "service/kafka-server-kafka-brokers", 8080)
 	})
 
 	// fails waits for the end of a build whose source nobody reaches.
@@ -201,7 +201,7 @@ var _ = Describe("the manifests of the documents", Label("dapr", "keda", "knativ
 func remove(ctx context.Context, name string) {
 	GinkgoHelper()
 	kubectlWith(ctx, "", "delete", oldFunctions, name, "--timeout=60s")
-	Eventually(ctx, func() string { return kubectl(ctx, "get", "sv,components,scaledobjects", "-o", "name") }).ShouldNot(ContainSubstring("/" + name))
+	Eventually(ctx, func() string { return kubectl(ctx, "get", "sv,components,scaledobjects", "-o", "name") }).WithPolling(seldom).ShouldNot(ContainSubstring("/" + name))
 }
 
 // produce writes events to a topic of the broker in testdata/kafka.

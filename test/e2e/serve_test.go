@@ -76,7 +76,7 @@ var _ = Describe("a function", Label("tekton", "knative"), Ordered, func() {
 		Expect(c.Delete(ctx, read(ctx, name))).To(Succeed())
 		Eventually(ctx, func() string {
 			return kubectl(ctx, "get", "fn,fb,sv,taskruns,ksvc,revisions.serving.knative.dev,deployments,services,configmaps,pods", "-o", "name")
-		}).ShouldNot(MatchRegexp(`/%s(-|\n|$)`, name))
+		}).WithPolling(seldom).ShouldNot(MatchRegexp(`/%s(-|\n|$)`, name))
 	})
 })
 

@@ -214,7 +214,7 @@ scopes: [%[2]s, %[3]s]
 	)
 
 	It("gives daprd an identity with which apps invoke each other by mTLS", func(ctx SpecContext) {
-		address := forward(ctx, namespace, daprd.ServiceName(anywhere), daprd.DefaultHTTPPort)
+		address := forward(ctx, namespace, "service/"+daprd.ServiceName(anywhere), daprd.DefaultHTTPPort)
 		Eventually(ctx, func() (string, error) {
 			return request(ctx, "http://"+address+"/v1.0/invoke/"+everyNode+"/method/", "")
 		}).Should(Equal("one"))
@@ -241,7 +241,7 @@ scopes: [%[2]s, %[3]s]
 		_, err = helm(ctx, "upgrade", anywhere, folder, "--reuse-values", "--set", "shared.daprd.token=let-me-in")
 		Expect(err).NotTo(HaveOccurred())
 		settled(ctx, anywhere, false)
-		address := forward(ctx, namespace, daprd.ServiceName(anywhere), daprd.DefaultHTTPPort)
+		address := forward(ctx, namespace, "service/"+daprd.ServiceName(anywhere), daprd.DefaultHTTPPort)
 		for token, want := range map[string]int{"": http.StatusUnauthorized, "guess": http.StatusUnauthorized, "let-me-in": http.StatusOK} {
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/v1.0/metadata", http.NoBody)
 			Expect(err).NotTo(HaveOccurred())
@@ -270,14 +270,14 @@ scopes: [%[2]s, %[3]s]
 		DeferCleanup(func(ctx SpecContext) { Expect(c.Delete(ctx, elsewhere)).To(Succeed()) })
 		Expect(install(ctx, app, 8080, "shared.strategy=deployment", "shared.controlPlane.namespace="+elsewhere.Name)).To(Succeed())
 		selector := "app.kubernetes.io/instance=" + app
-		Eventually(ctx, func() string { return kubectl(ctx, "logs", "-l", selector, "-c", "dapr-shared") }).
+		Eventually(ctx, func() string { return kubectl(ctx, "logs", "-l", selector, "-c", "dapr-shared") }).WithPolling(seldom).
 			Should(ContainSubstring("ConfigMap " + elsewhere.Name + "/dapr-trust-bundle, does not exist; install Dapr into the namespace " + elsewhere.Name))
 		bundle := &corev1.ConfigMap{}
 		Expect(c.Get(ctx, client.ObjectKey{Namespace: daprNamespace, Name: daprd.TrustBundle}, bundle)).To(Succeed())
 		Expect(c.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: elsewhere.Name, Name: daprd.TrustBundle}, Data: bundle.Data})).To(Succeed())
 		Eventually(ctx, func() string {
 			return kubectl(ctx, "get", "pods", "-l", selector, "-o", "jsonpath={.items[*].status.initContainerStatuses[0].state.terminated.reason}")
-		}).Should(Equal("Completed"))
+		}).WithPolling(seldom).Should(Equal("Completed"))
 		Expect(kubectl(ctx, "logs", "-l", selector, "-c", "dapr-shared")).To(ContainSubstring("Dapr's trust bundle is in place"))
 	})
 
@@ -294,6 +294,6 @@ scopes: [%[2]s, %[3]s]
 		Expect(roles.Items).To(BeEmpty())
 		Eventually(ctx, func() string {
 			return kubectl(ctx, "get", "deployments,daemonsets,pods,services,serviceaccounts,secrets,configmaps,roles,rolebindings", "-o", "name", "-l", "app.kubernetes.io/instance=shared-gone")
-		}).WithTimeout(2 * time.Minute).Should(BeEmpty())
+		}).WithTimeout(2 * time.Minute).WithPolling(seldom).Should(BeEmpty())
 	})
 })

@@ -21,11 +21,11 @@ import (
 // redis is the Redis of the cluster: what the functions of the suite write their ledgers to, and a broker.
 var redis *brokers.Redis
 
-// forward makes a port of a Service reachable until the end of the node it is called in, and returns where.
-func forward(ctx context.Context, ns, service string, port int) string {
+// forward makes a port of service/NAME or pod/NAME reachable until the end of the node it is called in, and returns where.
+func forward(ctx context.Context, ns, target string, port int) string {
 	GinkgoHelper()
 	command := exec.CommandContext(context.WithoutCancel(ctx), cluster.Kubectl, "--kubeconfig", cluster.Kubeconfig, "-n", ns,
-		"port-forward", "--address=127.0.0.1", "service/"+service, fmt.Sprintf(":%d", port))
+		"port-forward", "--address=127.0.0.1", target, fmt.Sprintf(":%d", port))
 	command.Stderr = GinkgoWriter
 	out, err := command.StdoutPipe()
 	Expect(err).NotTo(HaveOccurred())
@@ -35,7 +35,7 @@ func forward(ctx context.Context, ns, service string, port int) string {
 		_ = command.Wait()
 	})
 	lines := bufio.NewScanner(out)
-	Expect(lines.Scan()).To(BeTrue(), "kubectl port-forward to %s ended", service)
+	Expect(lines.Scan()).To(BeTrue(), "kubectl port-forward to %s ended", target)
 	found := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(lines.Text())
 	Expect(found).NotTo(BeEmpty(), lines.Text())
 	go func() {

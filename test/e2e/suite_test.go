@@ -95,7 +95,7 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	Expect(c.Create(ctx, ns)).To(Succeed())
 	DeferCleanup(func(ctx SpecContext) { Expect(c.Delete(ctx, ns)).To(Succeed()) })
-	redis = &brokers.Redis{Address: forward(ctx, "brokers", "redis", 6379)}
+	redis = &brokers.Redis{Address: forward(ctx, "brokers", "service/redis", 6379)}
 }, NodeTimeout(60*time.Minute))
 
 // ReportAfterEach shows the world as a user would look at it when a spec failed.
@@ -111,6 +111,9 @@ var _ = ReportAfterEach(func(ctx SpecContext, report SpecReport) {
 		AddReportEntry(strings.Join(args, " "), kubectl(ctx, args...))
 	}
 })
+
+// seldom is how often kubectl is asked over and over: every time it is a program that starts, on cores that the cluster needs.
+const seldom = time.Second
 
 func kubectl(ctx context.Context, args ...string) string {
 	text, err := exec.CommandContext(ctx, cluster.Kubectl, append([]string{"--kubeconfig", cluster.Kubeconfig, "-n", namespace}, args...)...).CombinedOutput()

@@ -29,7 +29,7 @@ func becomesAnswer(ctx context.Context, name, text string) {
 // isGone waits until an object of the namespace is no more.
 func isGone(ctx context.Context, kind, name string) {
 	GinkgoHelper()
-	Eventually(ctx, func() string { return kubectl(ctx, "get", kind, "-o", "name") }).ShouldNot(MatchRegexp(`/%s(\n|$)`, name))
+	Eventually(ctx, func() string { return kubectl(ctx, "get", kind, "-o", "name") }).WithPolling(seldom).ShouldNot(MatchRegexp(`/%s(\n|$)`, name))
 }
 
 var _ = Describe("callers that do not stop", Label("knative", "keda-http", "router"), Ordered, func() {

@@ -6,13 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"os"
-	"strings"
-	"sync"
 	"time"
 )
 
@@ -23,7 +20,12 @@ func (w *worker) serveHTTP(ctx context.Context, address string) error {
 	mux.HandleFunc("GET /dapr/subscribe", w.subscribe)
 	mux.HandleFunc("OPTIONS /{name...}", func(http.ResponseWriter, *http.Request) {}) // yes, it is a binding of ours
 	mux.HandleFunc("POST /{name...}", w.post)
-	server := &http.Server{Addr: address, Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	return listen(ctx, address, mux)
+}
+
+// listen serves until the context ends, and then what was begun.
+func listen(ctx context.Context, address string, handler http.Handler) error {
+	server := &http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -89,67 +91,4 @@ func (w *worker) post(out http.ResponseWriter, request *http.Request) {
 	}
 	out.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(out, "{}")
-}
-
-// ask asks once.
-func ask(ctx context.Context, client *http.Client, url string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return "", err
-	}
-	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%s: %s", response.Status, text)
-	}
-	return string(text), nil
-}
-
-func get(ctx context.Context, url string) error {
-	start := time.Now()
-	text, err := ask(ctx, http.DefaultClient, url)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("%s %s\n", text, milliseconds(time.Since(start)))
-	return nil
-}
-
-// load asks with four requests at a time until the duration is over, and prints one JSON object: how often each answer or error came. Two of the
-// askers keep their connections, and the others look the name up and connect for every request.
-func load(ctx context.Context, url, duration string) error {
-	length, err := time.ParseDuration(duration)
-	if err != nil {
-		return err
-	}
-	end := time.Now().Add(length)
-	answers := map[string]int{}
-	var mu sync.Mutex
-	var askers sync.WaitGroup
-	for i := range 4 {
-		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: i%2 == 1}}
-		askers.Go(func() {
-			for time.Now().Before(end) && ctx.Err() == nil {
-				text, err := ask(context.WithoutCancel(ctx), client, url)
-				if err != nil {
-					text = "error: " + strings.TrimSpace(err.Error())
-				}
-				mu.Lock()
-				answers[text]++
-				mu.Unlock()
-				time.Sleep(20 * time.Millisecond)
-			}
-		})
-	}
-	askers.Wait()
-	return json.NewEncoder(os.Stdout).Encode(answers)
 }

@@ -3,10 +3,8 @@
 // Worker is the program in the function images of the e2e suite. It is what its environment makes of it: an HTTP function, a Dapr app that
 // takes events by gRPC or HTTP, or a reader of a Redis list. Every event is written down in Redis, so that the suite can count them.
 //
-//	worker                    the function
-//	worker wait               does nothing, for `kubectl exec`
-//	worker get URL            asks once and prints the answer and how long it took
-//	worker load URL DURATION  asks over and over and prints how often it got which answer
+//	worker        the function
+//	worker probe  asks others from inside the cluster, for who asks it (probe.go)
 package main
 
 import (
@@ -35,17 +33,11 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) == 0 {
-		return function(ctx)
-	}
 	switch {
-	case args[0] == "wait":
-		<-ctx.Done()
-		return nil
-	case args[0] == "get" && len(args) == 2:
-		return get(ctx, args[1])
-	case args[0] == "load" && len(args) == 3:
-		return load(ctx, args[1], args[2])
+	case len(args) == 0:
+		return function(ctx)
+	case len(args) == 1 && args[0] == "probe":
+		return serveProbe(ctx, ":8080")
 	default:
 		return fmt.Errorf("unknown arguments %q", args)
 	}
