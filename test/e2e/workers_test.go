@@ -93,6 +93,13 @@ type ledger struct{ key string }
 
 func ledgerOf(function string) ledger { return ledger{namespace + "/" + function} }
 
+// clear forgets what was written down: a spec that is tried again counts anew.
+func (l ledger) clear(ctx context.Context) {
+	GinkgoHelper()
+	_, err := redis.Int(ctx, "DEL", l.key+":ids", l.key+":times", l.key+":refused", l.key+":pods")
+	Expect(err).NotTo(HaveOccurred())
+}
+
 // ids are the events that were worked on to the end.
 func (l ledger) ids(ctx context.Context) []string {
 	GinkgoHelper()
