@@ -5,7 +5,6 @@ package core
 import (
 	"context"
 	"fmt"
-	"time"
 
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,11 +14,8 @@ import (
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/core/serving/workload"
 )
-
-// reflection is how long KEDA may take to look at a scaler that changed. What it said before may be about what the scaler was before: its
-// conditions do not tell which generation they speak of.
-const reflection = 3 * time.Second
 
 // saysScalerFailed tells that the status has it already, for this generation: it is not said again.
 func saysScalerFailed(s *corev1beta2.Serving) bool {
@@ -27,7 +23,7 @@ func saysScalerFailed(s *corev1beta2.Serving) bool {
 	return stalled != nil && stalled.Reason == corev1beta2.ScalerFailedReason && stalled.ObservedGeneration == s.Generation
 }
 
-// doubtScaler takes back that KEDA cannot work with a scaler that has only just changed.
+// doubtScaler takes back that KEDA cannot work with a scaler that has not been there for long.
 func (r *ServingReconciler) doubtScaler(ctx context.Context, v *servingVisit) error {
 	if v.health.Phase != core.Failed || v.health.Reason != corev1beta2.ScalerFailedReason || saysScalerFailed(v.serving) {
 		return nil
@@ -49,9 +45,9 @@ func (r *ServingReconciler) doubtScaler(ctx context.Context, v *servingVisit) er
 		} else if err != nil {
 			return fmt.Errorf("reading %s %s: %w", kind, child.GetName(), err)
 		}
-		if left := remaining(writtenAt(scaler, v.set.FieldOwner), reflection, r.Clock.Now()); left > 0 {
+		if left := remaining(writtenAt(scaler, v.set.FieldOwner), workload.Patience(child), r.Clock.Now()); left > 0 {
 			v.health.Phase, v.health.Reason = core.Starting, corev1beta2.StartingReason
-			v.health.Message = fmt.Sprintf("KEDA has not looked at %s %s yet", kind, child.GetName())
+			v.health.Message = fmt.Sprintf("KEDA has not got an answer for the triggers of %s %s yet", kind, child.GetName())
 			v.lookAgain(left)
 		}
 	}

@@ -68,21 +68,34 @@ func answer(ctx context.Context, name string) (string, error) {
 	return text, err
 }
 
+// always is longer than a spec.
+const always = 10 * time.Minute
+
 // podLoad are requests from inside the cluster.
 type podLoad struct {
-	text chan string
+	address string
+	text    chan string
 }
 
+// startPodLoad asks a function over and over, for that long or until end is called.
 func startPodLoad(ctx context.Context, name string, length time.Duration) podLoad {
-	l := podLoad{text: make(chan string, 1)}
+	l := podLoad{address: inside(name), text: make(chan string, 1)}
 	go func() {
-		text, err := probe(ctx, "load", url.Values{"url": {inside(name)}, "for": {length.String()}})
+		text, err := probe(ctx, "load", url.Values{"url": {l.address}, "for": {length.String()}})
 		if err != nil {
 			text = err.Error()
 		}
 		l.text <- text
 	}()
 	return l
+}
+
+// end ends it before its time, and with it every other load of the function.
+func (l podLoad) end(ctx context.Context) map[string]int {
+	GinkgoHelper()
+	_, err := probe(ctx, "end", url.Values{"url": {l.address}})
+	Expect(err).NotTo(HaveOccurred())
+	return l.answers(ctx)
 }
 
 // answers waits for its end and returns how often each answer came; failures are answers that begin with "error".

@@ -96,6 +96,7 @@ func condition(f *corev1beta2.Function, conditionType string) metav1.Condition {
 func becomes(ctx context.Context, name, conditionType string, want metav1.ConditionStatus) *corev1beta2.Function {
 	GinkgoHelper()
 	var f *corev1beta2.Function
+	var since time.Time
 	Eventually(ctx, func() error {
 		f = read(ctx, name)
 		got := condition(f, conditionType)
@@ -103,7 +104,14 @@ func becomes(ctx context.Context, name, conditionType string, want metav1.Condit
 			return nil
 		}
 		err := fmt.Errorf("%s is %q: %s: %s", conditionType, got.Status, got.Reason, got.Message)
-		if want == metav1.ConditionTrue && condition(f, corev1beta2.StalledCondition).Status == metav1.ConditionTrue {
+		stuck := want == metav1.ConditionTrue && condition(f, corev1beta2.StalledCondition).Status == metav1.ConditionTrue
+		switch {
+		case !stuck:
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+			AddReportEntry(name+" was stalled", err.Error()) // if only for a moment, it is to be seen
+		case time.Since(since) > aMoment:
 			log := ""
 			if f.Status.Build != nil && f.Status.Build.Failure != nil {
 				log = "\n" + f.Status.Build.Failure.Log
@@ -114,6 +122,9 @@ func becomes(ctx context.Context, name, conditionType string, want metav1.Condit
 	}).Should(Succeed())
 	return f
 }
+
+// aMoment is how long a function may be stalled before a spec gives it up.
+const aMoment = 5 * time.Second
 
 func ready(ctx context.Context, name string) *corev1beta2.Function {
 	GinkgoHelper()

@@ -6,8 +6,11 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
@@ -57,6 +60,38 @@ func OpinionOf(kind, name string, conditions kedav1alpha1.Conditions) Opinion {
 func isAboutTarget(message string) bool {
 	return strings.HasPrefix(message, "ScaledObject doesn't have correct scaleTargetRef specification") ||
 		strings.HasPrefix(message, "Error getting current replicas count for ScaleTarget")
+}
+
+// How long KEDA is given before it is believed that a scaler does not work, from when the scaler was written.
+const (
+	// reflection is for KEDA to look at it: what it said before may be about what the scaler was before.
+	reflection = 3 * time.Second
+	// warmUp, and the time between two looks of KEDA, are for what the triggers look at to answer. The function or its daprd may be what makes it, such as the
+	// consumer group of a stream.
+	warmUp = 15 * time.Second
+	// defaultPolling is KEDA's own time between two looks (https://keda.sh/docs/2.21/reference/scaledobject-spec/#pollinginterval).
+	defaultPolling = 30
+)
+
+// unanswered is KEDA's reason where it understands the triggers and what they look at does not answer.
+const unanswered = "TriggerError"
+
+// Patience is how long after it was written a ScaledObject or ScaledJob may be broken in KEDA's eyes before that is told.
+func Patience(scaler client.Object) time.Duration {
+	switch scaler := scaler.(type) {
+	case *kedav1alpha1.ScaledObject:
+		return patience(scaler.Status.Conditions, scaler.Spec.PollingInterval)
+	case *kedav1alpha1.ScaledJob:
+		return patience(scaler.Status.Conditions, scaler.Spec.PollingInterval)
+	}
+	return reflection
+}
+
+func patience(conditions kedav1alpha1.Conditions, polling *int32) time.Duration {
+	if ready := conditions.GetReadyCondition(); ready.Reason != unanswered {
+		return reflection
+	}
+	return warmUp + time.Duration(ptr.Deref(polling, defaultPolling))*time.Second
 }
 
 // Scaled completes the health of a workload with what KEDA thinks of its scaler. What the workload's own pods say is nearer to the cause.

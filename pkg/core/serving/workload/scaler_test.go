@@ -6,11 +6,14 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
@@ -74,6 +77,32 @@ func TestOpinionKeepsWhatServes(t *testing.T) {
 	opinion := workload.OpinionOf("ScaledObject", "work-async", conditions(metav1.ConditionFalse, "TriggerError", ""))
 	if health := opinion.Scaled(beside); health.Serving != beside.Serving || health.Phase != core.Failed {
 		t.Errorf("got %+v", health)
+	}
+}
+
+func TestPatience(t *testing.T) {
+	object := func(reason string, polling *int32) *kedav1alpha1.ScaledObject {
+		return &kedav1alpha1.ScaledObject{Spec: kedav1alpha1.ScaledObjectSpec{PollingInterval: polling},
+			Status: kedav1alpha1.ScaledObjectStatus{Conditions: conditions(metav1.ConditionFalse, reason, "broken")}}
+	}
+	job := &kedav1alpha1.ScaledJob{Status: kedav1alpha1.ScaledJobStatus{Conditions: conditions(metav1.ConditionFalse, "TriggerError", "broken")}}
+	for _, test := range []struct {
+		name, because string
+		of            client.Object
+		want          time.Duration
+	}{
+		{"Refused", "KEDA will not change its mind", object("ScaledObjectCheckFailed", nil), 3 * time.Second},
+		{"New", "KEDA has said nothing", &kedav1alpha1.ScaledObject{}, 3 * time.Second},
+		{"Unanswered", "KEDA looks every 30 s", object("TriggerError", nil), 45 * time.Second},
+		{"UnansweredSoon", "the user has KEDA look more often", object("TriggerError", ptr.To[int32](1)), 16 * time.Second},
+		{"Job", "Jobs are no different", job, 45 * time.Second},
+		{"Other", "it is no scaler with triggers", &corev1.Service{}, 3 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := workload.Patience(test.of); got != test.want {
+				t.Errorf("%s: got %s, want %s", test.because, got, test.want)
+			}
+		})
 	}
 }
 

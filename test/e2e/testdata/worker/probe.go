@@ -17,8 +17,10 @@ import (
 // serveProbe asks functions as other pods do, on behalf of the suite:
 //
 //	GET /get?url=URL            asks once, and answers with the text and how long it took
-//	GET /load?url=URL&for=TIME  asks over and over, and answers with a JSON object: how often each answer or error came
+//	GET /load?url=URL&for=TIME  asks over and over for that long, and answers with a JSON object: how often each answer or error came
+//	GET /end?url=URL            ends such loads before their time
 func serveProbe(ctx context.Context, address string) error {
+	var loads ends
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /get", func(out http.ResponseWriter, request *http.Request) {
 		start := time.Now()
@@ -35,11 +37,40 @@ func serveProbe(ctx context.Context, address string) error {
 			http.Error(out, err.Error(), http.StatusBadRequest)
 			return
 		}
-		if err := json.NewEncoder(out).Encode(load(request.Context(), request.URL.Query().Get("url"), length)); err != nil {
+		url := request.URL.Query().Get("url")
+		until, cancel := context.WithTimeout(request.Context(), length)
+		defer cancel()
+		loads.add(url, cancel)
+		if err := json.NewEncoder(out).Encode(load(until, url)); err != nil {
 			log.Printf("Answering: %v", err)
 		}
 	})
+	mux.HandleFunc("GET /end", func(_ http.ResponseWriter, request *http.Request) { loads.end(request.URL.Query().Get("url")) })
 	return listen(ctx, address, mux)
+}
+
+// ends are what ends the loads of each URL.
+type ends struct {
+	mu    sync.Mutex
+	byURL map[string][]context.CancelFunc
+}
+
+func (e *ends) add(url string, end context.CancelFunc) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.byURL == nil {
+		e.byURL = map[string][]context.CancelFunc{}
+	}
+	e.byURL[url] = append(e.byURL[url], end)
+}
+
+func (e *ends) end(url string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, end := range e.byURL[url] {
+		end()
+	}
+	delete(e.byURL, url)
 }
 
 // ask asks once.
@@ -65,17 +96,16 @@ func ask(ctx context.Context, client *http.Client, url string) (string, error) {
 	return string(text), nil
 }
 
-// load asks with four requests at a time until the time is over, and counts the answers. Two of the askers keep their connections, and the others look
+// load asks with four requests at a time until the context ends, and counts the answers. Two of the askers keep their connections, and the others look
 // the name up and connect for every request.
-func load(ctx context.Context, url string, length time.Duration) map[string]int {
-	end := time.Now().Add(length)
+func load(ctx context.Context, url string) map[string]int {
 	answers := map[string]int{}
 	var mu sync.Mutex
 	var askers sync.WaitGroup
 	for i := range 4 {
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: i%2 == 1}}
 		askers.Go(func() {
-			for time.Now().Before(end) && ctx.Err() == nil {
+			for ctx.Err() == nil {
 				text, err := ask(context.WithoutCancel(ctx), client, url)
 				if err != nil {
 					text = "error: " + strings.TrimSpace(err.Error())
