@@ -122,9 +122,9 @@ var _ = Describe("A Serving that stands alone", func() {
 		s := read[corev1beta2.Serving](ctx, "alone")
 		Expect(s.Status.State).To(Equal(corev1beta2.Running))
 		Expect(s.Status.Service).To(Equal("alone"))
-		Expect(s.Status.ResourceRef).To(Equal(map[string]string{"serving.knative.dev/service": "alone-knative"}))
+		Expect(s.Status.ResourceRef).To(Equal(map[string]string{"serving.knative.dev/service": "alone--knative"}))
 		Expect(s.Status.Addresses).To(HaveExactElements(
-			HaveField("Value", "http://alone."+w.Namespace+".svc.cluster.local/"), HaveField("Value", "http://alone-knative."+w.Namespace+".example.test")))
+			HaveField("Value", "http://alone."+w.Namespace+".svc.cluster.local/"), HaveField("Value", "http://alone--knative."+w.Namespace+".example.test")))
 		eventually(ctx, "the Event", func() bool { return len(told(ctx, "alone")) > 0 })
 		Expect(told(ctx, "alone")).To(ConsistOf(corev1beta2.RunningReason))
 	})
@@ -132,24 +132,24 @@ var _ = Describe("A Serving that stands alone", func() {
 	It("puts back what somebody changed, and takes away what its spec no longer says", func(ctx SpecContext) {
 		apply(ctx, serving("  annotations: {example.test/note: here}\n"))
 		settled(ctx)
-		service := read[kservingv1.Service](ctx, "alone-knative")
+		service := read[kservingv1.Service](ctx, "alone--knative")
 		drift := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"template":{"spec":{"containerConcurrency":7}}},"metadata":{"labels":{"openfunction.io/managed":"false"}}}`))
 		Expect(cp.Client.Patch(ctx, service, drift)).To(Succeed())
 		eventually(ctx, "the label to be back", func() bool {
-			return read[kservingv1.Service](ctx, "alone-knative").Labels["openfunction.io/managed"] == "true"
+			return read[kservingv1.Service](ctx, "alone--knative").Labels["openfunction.io/managed"] == "true"
 		})
 		apply(ctx, serving(""))
 		settled(ctx)
-		Expect(read[kservingv1.Service](ctx, "alone-knative").Spec.Template.Annotations).NotTo(HaveKey("example.test/note"))
+		Expect(read[kservingv1.Service](ctx, "alone--knative").Spec.Template.Annotations).NotTo(HaveKey("example.test/note"))
 	})
 
 	It("shows an image that cannot be pulled before the engine gives up", func(ctx SpecContext) {
 		apply(ctx, serving("  params: {MODE: kit-slow}\n"))
 		eventually(ctx, "the Service to start", func() bool {
 			service := &kservingv1.Service{}
-			return w.Get(ctx, "alone-knative", service) == nil && service.Status.LatestCreatedRevisionName != ""
+			return w.Get(ctx, "alone--knative", service) == nil && service.Status.LatestCreatedRevisionName != ""
 		})
-		service := read[kservingv1.Service](ctx, "alone-knative")
+		service := read[kservingv1.Service](ctx, "alone--knative")
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "pod", Namespace: w.Namespace, Labels: map[string]string{
 			corev1beta2.ManagedLabel: "true", corev1beta2.ServingLabel: "alone", "serving.knative.dev/revision": service.Status.LatestCreatedRevisionName},
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(service, kservingv1.SchemeGroupVersion.WithKind("Service"))}}}

@@ -32,7 +32,7 @@ func share(ctx context.Context, percent int32) {
 		if percent == 0 {
 			return told && split == nil
 		}
-		return told && split != nil && split.Serving == "hello-canary" && split.Percent == percent
+		return told && split != nil && split.Serving == "hello--canary" && split.Percent == percent
 	})
 }
 
@@ -48,7 +48,7 @@ func reasoned(ctx context.Context, reason string) {
 // canary is the Serving in which the new version is tried.
 func canary(ctx context.Context) *corev1beta2.Serving {
 	GinkgoHelper()
-	return read[corev1beta2.Serving](ctx, "hello-canary")
+	return read[corev1beta2.Serving](ctx, "hello--canary")
 }
 
 // fails lets Knative say that what a Serving runs has failed.
@@ -63,7 +63,7 @@ func fails(ctx context.Context, serving string) {
 // over waits until the rollout is over and nothing of it is left.
 func over(ctx context.Context) {
 	GinkgoHelper()
-	eventually(ctx, "the canary to go", func() bool { return absent[corev1beta2.Serving](ctx, "hello-canary") })
+	eventually(ctx, "the canary to go", func() bool { return absent[corev1beta2.Serving](ctx, "hello--canary") })
 	settled(ctx)
 	Expect(hello(ctx).Status.Rollout).To(BeNil())
 	Expect(servingOf(ctx).Spec.Split).To(BeNil())
@@ -130,7 +130,7 @@ var _ = Describe("The rollout of a Function", func() {
 		change(ctx, greeting("one", steps))
 		apply(ctx, function(greeting("two", steps)))
 		share(ctx, 50)
-		fails(ctx, "hello-canary")
+		fails(ctx, "hello--canary")
 		share(ctx, 0)
 		settled(ctx)
 		f := hello(ctx)
@@ -203,7 +203,7 @@ var _ = Describe("The rollout of a Function", func() {
 		started(ctx)
 		share(ctx, 50)
 		reasoned(ctx, corev1beta2.WaitingForImageReason)
-		fails(ctx, "hello-canary")
+		fails(ctx, "hello--canary")
 		share(ctx, 0)
 		play(ctx, hello(ctx).Status.Build.ResourceRef, kit.BuildSucceeds)
 		eventually(ctx, "the newest to be tried", func() bool { return canary(ctx).Spec.Params["GREETING"] == "three" })

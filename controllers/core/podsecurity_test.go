@@ -47,7 +47,7 @@ var _ = Describe("Pod Security", func() {
 		apply(ctx, function(served))
 		settled(ctx)
 		nonRoot := func() *bool {
-			return read[kservingv1.Service](ctx, "hello-knative").Spec.Template.Spec.Containers[0].SecurityContext.RunAsNonRoot
+			return read[kservingv1.Service](ctx, "hello--knative").Spec.Template.Spec.Containers[0].SecurityContext.RunAsNonRoot
 		}
 		Expect(nonRoot()).To(BeNil())
 		enforce(ctx, "restricted")

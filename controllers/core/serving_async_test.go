@@ -22,12 +22,12 @@ var _ = Describe("A Function that events call", func() {
 		ready(ctx)
 		f, s := hello(ctx), servingOf(ctx)
 		Expect(f.Status.Serving.State).To(Equal(corev1beta2.Running))
-		Expect(s.Status.ResourceRef).To(Equal(map[string]string{"Async/workload": "hello-async", "Async/scaler": "hello-async"}))
+		Expect(s.Status.ResourceRef).To(Equal(map[string]string{"Async/workload": "hello--async", "Async/scaler": "hello--async"}))
 		Expect(f.Status.Addresses).To(BeEmpty())
 		Expect(condition(f, "Routed").Type).To(BeEmpty())
-		d := resting(ctx, "hello-async")
+		d := resting(ctx, "hello--async")
 		Expect(d.Annotations[corev1beta2.StartedAnnotation]).To(Equal(d.Spec.Template.Labels[templateHash]))
-		scaler := read[kedav1alpha1.ScaledObject](ctx, "hello-async")
+		scaler := read[kedav1alpha1.ScaledObject](ctx, "hello--async")
 		Expect(scaler.Spec.MinReplicaCount).To(HaveValue(BeZero()))
 		Expect(scaler.Spec.Triggers).To(HaveExactElements(HaveField("Metadata", HaveKeyWithValue("listName", "orders"))))
 		eventually(ctx, "the Event", func() bool { return len(told(ctx, "hello")) > 0 })
@@ -37,13 +37,13 @@ var _ = Describe("A Function that events call", func() {
 	It("tries a new version before it may rest", func(ctx SpecContext) {
 		apply(ctx, function(onQueue("Deployment", "orders")))
 		ready(ctx)
-		resting(ctx, "hello-async")
+		resting(ctx, "hello--async")
 		apply(ctx, function(onQueue("Deployment", "orders", slow)))
-		starting(ctx, "hello-async")
-		Expect(read[kedav1alpha1.ScaledObject](ctx, "hello-async").Spec.MinReplicaCount).To(HaveValue(BeEquivalentTo(1)))
+		starting(ctx, "hello--async")
+		Expect(read[kedav1alpha1.ScaledObject](ctx, "hello--async").Spec.MinReplicaCount).To(HaveValue(BeEquivalentTo(1)))
 		apply(ctx, function(onQueue("Deployment", "orders", "    params: {MODE: quick}")))
 		ready(ctx)
-		d := resting(ctx, "hello-async")
+		d := resting(ctx, "hello--async")
 		Expect(d.Annotations[corev1beta2.StartedAnnotation]).To(Equal(d.Spec.Template.Labels[templateHash]))
 	})
 
@@ -54,7 +54,7 @@ var _ = Describe("A Function that events call", func() {
 		Expect(pods).To(HaveLen(1))
 		since := condition(s, "Ready").LastTransitionTime.Sub(pods[0].GetCreationTimestamp().Time)
 		Expect(since.Seconds()).To(BeNumerically(">=", 2), "API timestamps have whole seconds")
-		resting(ctx, "hello-async")
+		resting(ctx, "hello--async")
 	})
 
 	It("runs as a StatefulSet, and gets over a broken version", func(ctx SpecContext) {
@@ -62,9 +62,9 @@ var _ = Describe("A Function that events call", func() {
 		Expect(stalled(ctx, corev1beta2.ImagePullFailedReason).Message).To(ContainSubstring("cannot be pulled"))
 		apply(ctx, function(onQueue("StatefulSet", "orders")))
 		ready(ctx)
-		Expect(servingOf(ctx).Status.ResourceRef).To(Equal(map[string]string{"Async/workload": "hello-async", "Async/scaler": "hello-async"}))
+		Expect(servingOf(ctx).Status.ResourceRef).To(Equal(map[string]string{"Async/workload": "hello--async", "Async/scaler": "hello--async"}))
 		eventually(ctx, "the StatefulSet to rest", func() bool {
-			s := read[appsv1.StatefulSet](ctx, "hello-async")
+			s := read[appsv1.StatefulSet](ctx, "hello--async")
 			return *s.Spec.Replicas == 0 && s.Status.Replicas == 0
 		})
 		Expect(w.Objects("Deployment")).To(BeEmpty())
@@ -73,22 +73,22 @@ var _ = Describe("A Function that events call", func() {
 	It("runs as Jobs that KEDA starts, and makes none itself", func(ctx SpecContext) {
 		apply(ctx, function(onQueue("Job", "orders")))
 		ready(ctx)
-		Expect(servingOf(ctx).Status.ResourceRef).To(Equal(map[string]string{"Async/workload": "hello-async", "Async/scaler": "hello-async"}))
-		Expect(read[kedav1alpha1.ScaledJob](ctx, "hello-async").Spec.JobTargetRef.Template.Spec.Containers[0].Image).To(Equal("registry.example.test/team/hello:v1"))
+		Expect(servingOf(ctx).Status.ResourceRef).To(Equal(map[string]string{"Async/workload": "hello--async", "Async/scaler": "hello--async"}))
+		Expect(read[kedav1alpha1.ScaledJob](ctx, "hello--async").Spec.JobTargetRef.Template.Spec.Containers[0].Image).To(Equal("registry.example.test/team/hello:v1"))
 		Expect(created("jobs")).To(BeZero())
 		Expect(w.Objects("Job")).To(BeEmpty())
 		Expect(w.Objects("ScaledObject")).To(BeEmpty())
 		apply(ctx, function(onQueue("Job", "returns")))
 		ready(ctx)
-		Expect(read[kedav1alpha1.ScaledJob](ctx, "hello-async").Spec.Triggers[0].Metadata).To(HaveKeyWithValue("listName", "returns"))
+		Expect(read[kedav1alpha1.ScaledJob](ctx, "hello--async").Spec.Triggers[0].Metadata).To(HaveKeyWithValue("listName", "returns"))
 		Expect(created("jobs")).To(BeZero())
 	})
 
 	It("fails with the reason when the pod of a Job cannot start", func(ctx SpecContext) {
 		apply(ctx, function(onQueue("Job", "orders", "    params: {MODE: kit-broken}")))
 		ready(ctx) // nothing is wrong before there is an event
-		scaler := read[kedav1alpha1.ScaledJob](ctx, "hello-async")
-		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "hello-async-abc", Namespace: w.Namespace,
+		scaler := read[kedav1alpha1.ScaledJob](ctx, "hello--async")
+		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "hello--async-abc", Namespace: w.Namespace,
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(scaler, kedav1alpha1.SchemeGroupVersion.WithKind("ScaledJob"))}},
 			Spec: *scaler.Spec.JobTargetRef.DeepCopy()}
 		Expect(cp.Client.Create(ctx, job)).To(Succeed())
@@ -104,7 +104,7 @@ var _ = Describe("A Function that events call", func() {
 		ready(ctx)
 		first := w.Objects("Job")
 		Expect(first).To(HaveLen(1))
-		Expect(first[0].GetName()).To(HavePrefix("hello-async-"))
+		Expect(first[0].GetName()).To(HavePrefix("hello--async-"))
 		eventually(ctx, "it to be done", func() bool { return read[batchv1.Job](ctx, first[0].GetName()).Status.Succeeded == 1 })
 		apply(ctx, once("b"))
 		eventually(ctx, "the Job of the version before to go", func() bool {
@@ -118,15 +118,15 @@ var _ = Describe("A Function that events call", func() {
 	It("runs without KEDA where nothing scales it", func(ctx SpecContext) {
 		apply(ctx, function(lines("  serving:", "    workloadType: Deployment", "    scaleOptions: {minReplicas: 2}", probed)))
 		ready(ctx)
-		Expect(servingOf(ctx).Status.ResourceRef).To(Equal(map[string]string{"Async/workload": "hello-async"}))
-		eventually(ctx, "two copies", func() bool { return read[appsv1.Deployment](ctx, "hello-async").Status.AvailableReplicas == 2 })
+		Expect(servingOf(ctx).Status.ResourceRef).To(Equal(map[string]string{"Async/workload": "hello--async"}))
+		eventually(ctx, "two copies", func() bool { return read[appsv1.Deployment](ctx, "hello--async").Status.AvailableReplicas == 2 })
 	})
 
 	It("fails with the reason when its image cannot be pulled, and never says that it runs", func(ctx SpecContext) {
 		apply(ctx, function(onQueue("Deployment", "orders", "    params: {MODE: kit-broken}")))
 		Expect(stalled(ctx, corev1beta2.ImagePullFailedReason).Message).To(ContainSubstring("cannot be pulled"))
 		Expect(hello(ctx).Status.Serving.State).To(Equal(corev1beta2.Failed))
-		Expect(read[kedav1alpha1.ScaledObject](ctx, "hello-async").Spec.MinReplicaCount).To(HaveValue(BeEquivalentTo(1)))
+		Expect(read[kedav1alpha1.ScaledObject](ctx, "hello--async").Spec.MinReplicaCount).To(HaveValue(BeEquivalentTo(1)))
 		apply(ctx, function(onQueue("Deployment", "orders")))
 		ready(ctx)
 		eventually(ctx, "the Events", func() bool { return len(told(ctx, "hello")) >= 2 })
@@ -162,7 +162,7 @@ spec: {secretTargetRef: [{parameter: password, name: redis, key: password}]}
 		apply(ctx, function(lines("  serving:", "    workloadType: Deployment",
 			"    scaleOptions: {keda: {triggers: [{type: redis, metadata: {listName: a}, authenticationRef: {name: login}}]}}", probed)))
 		ready(ctx)
-		Expect(read[kedav1alpha1.ScaledObject](ctx, "hello-async").Spec.Triggers[0].AuthenticationRef.Name).To(Equal("login"))
+		Expect(read[kedav1alpha1.ScaledObject](ctx, "hello--async").Spec.Triggers[0].AuthenticationRef.Name).To(Equal("login"))
 		Expect(text(w.Objects("TriggerAuthentication")[0])).To(Equal(before))
 	})
 
@@ -182,12 +182,12 @@ spec: {secretTargetRef: [{parameter: password, name: redis, key: password}]}
 	It("puts back what somebody deletes", func(ctx SpecContext) {
 		apply(ctx, function(onQueue("Deployment", "orders")))
 		ready(ctx)
-		resting(ctx, "hello-async")
-		comesBack[kedav1alpha1.ScaledObject](ctx, "hello-async")
-		comesBack[corev1.Service](ctx, "hello-async")
-		comesBack[appsv1.Deployment](ctx, "hello-async")
+		resting(ctx, "hello--async")
+		comesBack[kedav1alpha1.ScaledObject](ctx, "hello--async")
+		comesBack[corev1.Service](ctx, "hello--async")
+		comesBack[appsv1.Deployment](ctx, "hello--async")
 		ready(ctx)
-		resting(ctx, "hello-async")
+		resting(ctx, "hello--async")
 	})
 
 	It("leaves nothing behind", func(ctx SpecContext) {

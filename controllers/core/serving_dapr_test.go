@@ -48,7 +48,7 @@ func component(name, kind, scopes string) string {
 // pod is the template of the function's pods.
 func pod(ctx context.Context) corev1.PodTemplateSpec {
 	GinkgoHelper()
-	return read[appsv1.Deployment](ctx, "hello-async").Spec.Template
+	return read[appsv1.Deployment](ctx, "hello--async").Spec.Template
 }
 
 var _ = Describe("A Function that uses Dapr", func() {
@@ -62,21 +62,21 @@ var _ = Describe("A Function that uses Dapr", func() {
 		Expect(made.Spec.Type).To(Equal("bindings.cron"))
 		Expect(metav1.IsControlledBy(made, s)).To(BeTrue())
 		Expect(s.Status.ResourceRef).To(Equal(map[string]string{
-			"dapr.io/component": names[0], "dapr-proxy": "hello-agent", "Async/workload": "hello-async", "Async/scaler": "hello-async"}))
+			"dapr.io/component": names[0], "dapr-proxy": "hello--agent", "Async/workload": "hello--async", "Async/scaler": "hello--async"}))
 
-		agent := read[appsv1.Deployment](ctx, "hello-agent")
+		agent := read[appsv1.Deployment](ctx, "hello--agent")
 		Expect(agent.Spec.Template.Annotations).To(HaveKeyWithValue("dapr.io/enabled", "true"))
 		Expect(agent.Spec.Template.Annotations).To(HaveKeyWithValue("dapr.io/app-id", "hello-"+w.Namespace))
 		Expect(agent.Spec.Template.Spec.Containers[0].Image).To(Equal("registry.example.test/agent:v1"))
 		Expect(pod(ctx).Annotations).To(HaveKeyWithValue("dapr.io/enabled", "false"))
-		host := "hello-agent-daprd." + w.Namespace + ".svc.cluster.local"
+		host := "hello--agent-daprd." + w.Namespace + ".svc.cluster.local"
 		Expect(variable(functionIn(pod(ctx).Spec), "DAPR_HOST").Value).To(Equal(host))
 		Expect(functionContext(pod(ctx).Spec)).To(HaveKeyWithValue("inputs", HaveKeyWithValue("in",
 			And(HaveKeyWithValue("componentName", names[0]), HaveKeyWithValue("componentType", "bindings.cron")))))
-		Expect(read[kedav1alpha1.ScaledObject](ctx, "hello-async").Spec.Triggers).To(HaveExactElements(And(
-			HaveField("Type", "external-push"), HaveField("Metadata", HaveKeyWithValue("scalerAddress", "hello-agent."+w.Namespace+":9090")))))
-		resting(ctx, "hello-async")
-		Expect(read[appsv1.Deployment](ctx, "hello-agent").Status.AvailableReplicas).To(BeEquivalentTo(1), "the agent never rests")
+		Expect(read[kedav1alpha1.ScaledObject](ctx, "hello--async").Spec.Triggers).To(HaveExactElements(And(
+			HaveField("Type", "external-push"), HaveField("Metadata", HaveKeyWithValue("scalerAddress", "hello--agent."+w.Namespace+":9090")))))
+		resting(ctx, "hello--async")
+		Expect(read[appsv1.Deployment](ctx, "hello--agent").Status.AvailableReplicas).To(BeEquivalentTo(1), "the agent never rests")
 		eventually(ctx, "the Event", func() bool { return len(told(ctx, "hello")) > 0 })
 		Expect(told(ctx, "hello")).To(ConsistOf("Ready"))
 	})
@@ -120,8 +120,8 @@ var _ = Describe("A Function that uses Dapr", func() {
 		apply(ctx, function(onEvents("    annotations: {dapr.io/app-id: mine}")))
 		ready(ctx)
 		Expect(read[daprv1alpha1.Component](ctx, components(ctx)[0]).Scopes).To(Equal([]string{"mine"}))
-		Expect(read[appsv1.Deployment](ctx, "hello-agent").Spec.Template.Annotations).To(HaveKeyWithValue("dapr.io/app-id", "mine"))
-		Expect(variable(functionIn(pod(ctx).Spec), "DAPR_HOST").Value).To(HavePrefix("hello-agent-daprd."))
+		Expect(read[appsv1.Deployment](ctx, "hello--agent").Spec.Template.Annotations).To(HaveKeyWithValue("dapr.io/app-id", "mine"))
+		Expect(variable(functionIn(pod(ctx).Spec), "DAPR_HOST").Value).To(HavePrefix("hello--agent-daprd."))
 	})
 
 	It("keeps a Component through a new version, and drops it when it is no longer declared", func(ctx SpecContext) {
@@ -141,11 +141,11 @@ var _ = Describe("A Function that uses Dapr", func() {
 	It("may only send", func(ctx SpecContext) {
 		apply(ctx, function("  serving: {outputs: [{dapr: {name: out}}], bindings: {out: {type: bindings.redis, version: v1, metadata: []}}}"))
 		ready(ctx)
-		Expect(read[appsv1.Deployment](ctx, "hello-agent").Status.AvailableReplicas).To(BeEquivalentTo(1))
-		service := read[kservingv1.Service](ctx, "hello-knative").Spec.Template
-		Expect(variable(functionIn(service.Spec.PodSpec), "DAPR_HOST").Value).To(HavePrefix("hello-agent-daprd."))
+		Expect(read[appsv1.Deployment](ctx, "hello--agent").Status.AvailableReplicas).To(BeEquivalentTo(1))
+		service := read[kservingv1.Service](ctx, "hello--knative").Spec.Template
+		Expect(variable(functionIn(service.Spec.PodSpec), "DAPR_HOST").Value).To(HavePrefix("hello--agent-daprd."))
 		Expect(service.Annotations).To(HaveKeyWithValue("dapr.io/enabled", "false"))
-		Expect(servingOf(ctx).Status.ResourceRef).To(And(HaveKeyWithValue("dapr-proxy", "hello-agent"), HaveKeyWithValue("serving.knative.dev/service", "hello-knative")))
+		Expect(servingOf(ctx).Status.ResourceRef).To(And(HaveKeyWithValue("dapr-proxy", "hello--agent"), HaveKeyWithValue("serving.knative.dev/service", "hello--knative")))
 	})
 })
 
@@ -154,7 +154,7 @@ var _ = Describe("The Dapr mode", func() {
 		apply(ctx, function(onEvents(mode(corev1beta2.DaprModeSidecar))))
 		ready(ctx)
 		Expect(pod(ctx).Annotations).To(And(HaveKeyWithValue("dapr.io/enabled", "true"), HaveKeyWithValue("dapr.io/app-id", "hello-"+w.Namespace),
-			HaveKeyWithValue("dapr.io/app-token-secret", "hello-app-token")))
+			HaveKeyWithValue("dapr.io/app-token-secret", "hello--app-token")))
 		Expect(variable(functionIn(pod(ctx).Spec), "DAPR_HOST").Value).To(BeEmpty())
 		Expect(w.Objects("Deployment")).To(HaveLen(1))
 	})
@@ -162,21 +162,21 @@ var _ = Describe("The Dapr mode", func() {
 	It("Shared runs daprd by itself, with Dapr's certificates", func(ctx SpecContext) {
 		apply(ctx, function(onEvents(mode(corev1beta2.DaprModeShared))))
 		ready(ctx)
-		daprd := read[appsv1.Deployment](ctx, "hello-dapr")
+		daprd := read[appsv1.Deployment](ctx, "hello--dapr")
 		Expect(daprd.Spec.Template.Annotations).NotTo(HaveKeyWithValue("dapr.io/enabled", "true"))
 		Expect(daprd.Spec.Template.Spec.Containers[0].Image).To(Equal("registry.example.test/daprd:v1"))
 		Expect(variable(daprd.Spec.Template.Spec.Containers[0], "DAPR_TRUST_ANCHORS").Value).To(Equal("ANCHORS"))
-		Expect(servingOf(ctx).Status.ResourceRef).To(HaveKeyWithValue("dapr-proxy", "hello-dapr"))
+		Expect(servingOf(ctx).Status.ResourceRef).To(HaveKeyWithValue("dapr-proxy", "hello--dapr"))
 	})
 
 	It("Shared runs on every node when it is told to", func(ctx SpecContext) {
 		apply(ctx, function(onEvents("    dapr: {mode: Shared, strategy: DaemonSet}")))
 		ready(ctx)
-		Expect(read[appsv1.DaemonSet](ctx, "hello-dapr").Status.NumberAvailable).To(BeEquivalentTo(1))
+		Expect(read[appsv1.DaemonSet](ctx, "hello--dapr").Status.NumberAvailable).To(BeEquivalentTo(1))
 		apply(ctx, function(onEvents("    dapr: {mode: Shared, strategy: Deployment}")))
-		eventually(ctx, "the DaemonSet to go", func() bool { return absent[appsv1.DaemonSet](ctx, "hello-dapr") })
+		eventually(ctx, "the DaemonSet to go", func() bool { return absent[appsv1.DaemonSet](ctx, "hello--dapr") })
 		ready(ctx)
-		Expect(read[appsv1.Deployment](ctx, "hello-dapr").Status.AvailableReplicas).To(BeEquivalentTo(1))
+		Expect(read[appsv1.Deployment](ctx, "hello--dapr").Status.AvailableReplicas).To(BeEquivalentTo(1))
 	})
 
 	DescribeTable("can also be said by annotation", func(ctx SpecContext, annotation string, has, hasNot []string) {
@@ -189,10 +189,10 @@ var _ = Describe("The Dapr mode", func() {
 			Expect(absent[appsv1.Deployment](ctx, name)).To(BeTrue(), name)
 		}
 	},
-		Entry(nil, "dapr.io/inject-mode: function", []string{"hello-agent"}, []string{"hello-dapr"}),
-		Entry(nil, "dapr.io/inject-mode: shared", []string{"hello-dapr"}, []string{"hello-agent"}),
-		Entry(nil, "openfunction.io/dapr-service-mode: sidecar", []string{"hello-async"}, []string{"hello-agent", "hello-dapr"}),
-		Entry(nil, "openfunction.io/enable-dapr: 'false'", []string{"hello-async"}, []string{"hello-agent", "hello-dapr"}),
+		Entry(nil, "dapr.io/inject-mode: function", []string{"hello--agent"}, []string{"hello--dapr"}),
+		Entry(nil, "dapr.io/inject-mode: shared", []string{"hello--dapr"}, []string{"hello--agent"}),
+		Entry(nil, "openfunction.io/dapr-service-mode: sidecar", []string{"hello--async"}, []string{"hello--agent", "hello--dapr"}),
+		Entry(nil, "openfunction.io/enable-dapr: 'false'", []string{"hello--async"}, []string{"hello--agent", "hello--dapr"}),
 	)
 
 	// Each change waits for the new way to work before the old one goes.
@@ -202,7 +202,7 @@ var _ = Describe("The Dapr mode", func() {
 		made := components(ctx)
 		apply(ctx, function(onEvents(mode(to), slow)))
 		eventually(ctx, "a copy of the new version to start", func() bool {
-			d := read[appsv1.Deployment](ctx, "hello-async")
+			d := read[appsv1.Deployment](ctx, "hello--async")
 			return d.Status.ObservedGeneration == d.Generation && d.Status.UnavailableReplicas > 0
 		})
 		eventually(ctx, "the Serving to wait for it", func() bool {
@@ -219,21 +219,21 @@ var _ = Describe("The Dapr mode", func() {
 		}
 		if before != "" {
 			eventually(ctx, "the old way to go", func() bool { return absent[appsv1.Deployment](ctx, before) })
-			Expect(did("delete deployments "+before)).To(BeNumerically(">", did("patch deployments hello-async")), "in this order: %s", writes())
+			Expect(did("delete deployments "+before)).To(BeNumerically(">", did("patch deployments hello--async")), "in this order: %s", writes())
 		}
 		Expect(components(ctx)).To(Equal(made))
 		Expect(created("components")).To(Equal(1))
 	},
-		Entry("from Function to Sidecar", corev1beta2.DaprModeFunction, corev1beta2.DaprModeSidecar, "hello-agent", ""),
-		Entry("from Sidecar to Shared", corev1beta2.DaprModeSidecar, corev1beta2.DaprModeShared, "", "hello-dapr"),
-		Entry("from Shared to Function", corev1beta2.DaprModeShared, corev1beta2.DaprModeFunction, "hello-dapr", "hello-agent"),
+		Entry("from Function to Sidecar", corev1beta2.DaprModeFunction, corev1beta2.DaprModeSidecar, "hello--agent", ""),
+		Entry("from Sidecar to Shared", corev1beta2.DaprModeSidecar, corev1beta2.DaprModeShared, "", "hello--dapr"),
+		Entry("from Shared to Function", corev1beta2.DaprModeShared, corev1beta2.DaprModeFunction, "hello--dapr", "hello--agent"),
 	)
 })
 
 // token reads the Secret with the app token.
 func token(ctx context.Context) *corev1.Secret {
 	GinkgoHelper()
-	return read[corev1.Secret](ctx, "hello-app-token")
+	return read[corev1.Secret](ctx, "hello--app-token")
 }
 
 var _ = Describe("The app token", func() {
@@ -247,8 +247,8 @@ var _ = Describe("The app token", func() {
 		bits, err := base64.RawURLEncoding.DecodeString(value)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(bits).To(HaveLen(32))
-		Expect(variable(functionIn(pod(ctx).Spec), "APP_API_TOKEN").ValueFrom.SecretKeyRef.Name).To(Equal("hello-app-token"))
-		Expect(read[appsv1.Deployment](ctx, "hello-agent").Spec.Template.Annotations).To(HaveKeyWithValue("dapr.io/app-token-secret", "hello-app-token"))
+		Expect(variable(functionIn(pod(ctx).Spec), "APP_API_TOKEN").ValueFrom.SecretKeyRef.Name).To(Equal("hello--app-token"))
+		Expect(read[appsv1.Deployment](ctx, "hello--agent").Spec.Template.Annotations).To(HaveKeyWithValue("dapr.io/app-token-secret", "hello--app-token"))
 		annotate(ctx, hello(ctx), corev1beta2.RotateTokenAnnotation, "1")
 		eventually(ctx, "another token", func() bool { return string(token(ctx).Data["token"]) != value })
 		ready(ctx)
@@ -261,7 +261,7 @@ var _ = Describe("The app token", func() {
 			}
 			for _, o := range w.All() {
 				if is(text(o)) {
-					Expect(o.GetKind()+" "+o.GetName()).To(Equal("Secret hello-app-token"), "the only object with the token")
+					Expect(o.GetKind()+" "+o.GetName()).To(Equal("Secret hello--app-token"), "the only object with the token")
 					found++
 				}
 			}
@@ -314,10 +314,10 @@ var _ = Describe("The app token", func() {
 	})
 
 	It("does not touch a Secret of somebody else with its name", func(ctx SpecContext) {
-		apply(ctx, "apiVersion: v1\nkind: Secret\nmetadata: {name: hello-app-token}\nstringData: {token: theirs}")
+		apply(ctx, "apiVersion: v1\nkind: Secret\nmetadata: {name: hello--app-token}\nstringData: {token: theirs}")
 		theirs := token(ctx)
 		apply(ctx, function(onEvents()))
-		Expect(stalled(ctx, corev1beta2.NameTakenReason).Message).To(ContainSubstring(`Secret "hello-app-token"`))
+		Expect(stalled(ctx, corev1beta2.NameTakenReason).Message).To(ContainSubstring(`Secret "hello--app-token"`))
 		Expect(token(ctx).ResourceVersion).To(Equal(theirs.ResourceVersion))
 	})
 
@@ -326,7 +326,7 @@ var _ = Describe("The app token", func() {
 		ready(ctx)
 		apply(ctx, function(served))
 		ready(ctx)
-		eventually(ctx, "the Secret to go", func() bool { return absent[corev1.Secret](ctx, "hello-app-token") })
+		eventually(ctx, "the Secret to go", func() bool { return absent[corev1.Secret](ctx, "hello--app-token") })
 	})
 })
 
@@ -336,7 +336,7 @@ var _ = Describe("What the operator sets for all functions", Serial, func() {
 		apply(ctx, function(served))
 		ready(ctx)
 		context := func() map[string]any {
-			return functionContext(read[kservingv1.Service](ctx, "hello-knative").Spec.Template.Spec.PodSpec)
+			return functionContext(read[kservingv1.Service](ctx, "hello--knative").Spec.Template.Spec.PodSpec)
 		}
 		Expect(context()).NotTo(HaveKey("prePlugins"))
 		config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "openfunction-config", Namespace: "openfunction"}, Data: map[string]string{

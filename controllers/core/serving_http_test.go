@@ -22,7 +22,7 @@ import (
 // least is how few copies KEDA is told to run.
 func least(ctx context.Context) int32 {
 	GinkgoHelper()
-	return ptr.Deref(read[httpv1alpha1.HTTPScaledObject](ctx, "hello-http").Spec.Replicas.Min, -1)
+	return ptr.Deref(read[httpv1alpha1.HTTPScaledObject](ctx, "hello--http").Spec.Replicas.Min, -1)
 }
 
 const templateHash = "openfunction.io/template-hash"
@@ -37,16 +37,16 @@ var _ = Describe("A Function on engine keda", func() {
 			HaveField("Type", HaveValue(Equal(corev1beta2.InternalAddressType))),
 			HaveField("Value", "http://hello."+w.Namespace+".svc.cluster.local/"))))
 		Expect(s.Status.ResourceRef).To(Equal(map[string]string{
-			"http.keda.sh/httpscaledobject": "hello-http", "http.keda.sh/deployment": "hello-http"}))
+			"http.keda.sh/httpscaledobject": "hello--http", "http.keda.sh/deployment": "hello--http"}))
 
 		front := read[corev1.Service](ctx, "hello")
 		Expect(front.Spec.Type).To(Equal(corev1.ServiceTypeExternalName))
 		Expect(front.Spec.ExternalName).To(Equal("router.openfunction.svc.cluster.local"))
 		Expect(metav1.IsControlledBy(front, s)).To(BeTrue())
-		Expect(read[httpv1alpha1.HTTPScaledObject](ctx, "hello-http").Spec.Hosts).To(ContainElement("hello." + w.Namespace + ".svc.cluster.local"))
+		Expect(read[httpv1alpha1.HTTPScaledObject](ctx, "hello--http").Spec.Hosts).To(ContainElement("hello." + w.Namespace + ".svc.cluster.local"))
 		Expect(w.Objects("InterceptorRoute")).To(BeEmpty())
 
-		d := resting(ctx, "hello-http")
+		d := resting(ctx, "hello--http")
 		Expect(d.Annotations[corev1beta2.StartedAnnotation]).To(Equal(d.Spec.Template.Labels[templateHash]))
 		Expect(least(ctx)).To(BeZero())
 		eventually(ctx, "the Event", func() bool { return len(told(ctx, "hello")) > 0 })
@@ -56,10 +56,10 @@ var _ = Describe("A Function on engine keda", func() {
 	It("tries a new version before it may rest", func(ctx SpecContext) {
 		apply(ctx, function(onKEDA()))
 		ready(ctx)
-		before := resting(ctx, "hello-http").Spec.Template.Labels[templateHash]
+		before := resting(ctx, "hello--http").Spec.Template.Labels[templateHash]
 
 		apply(ctx, function(onKEDA(slow)))
-		d := starting(ctx, "hello-http")
+		d := starting(ctx, "hello--http")
 		Expect(d.Spec.Template.Labels[templateHash]).NotTo(Equal(before))
 		Expect(d.Annotations[corev1beta2.StartedAnnotation]).NotTo(Equal(d.Spec.Template.Labels[templateHash]))
 		Expect(d.Spec.Replicas).To(HaveValue(BeEquivalentTo(1)), "KEDA was told to run one copy of the new version")
@@ -67,7 +67,7 @@ var _ = Describe("A Function on engine keda", func() {
 
 		apply(ctx, function(onKEDA("    params: {MODE: quick}")))
 		ready(ctx)
-		d = resting(ctx, "hello-http")
+		d = resting(ctx, "hello--http")
 		Expect(d.Annotations[corev1beta2.StartedAnnotation]).To(Equal(d.Spec.Template.Labels[templateHash]))
 		Expect(least(ctx)).To(BeZero())
 	})
@@ -75,20 +75,20 @@ var _ = Describe("A Function on engine keda", func() {
 	It("does not try a version again for other scale options", func(ctx SpecContext) {
 		apply(ctx, function(onKEDA()))
 		ready(ctx)
-		before := resting(ctx, "hello-http")
+		before := resting(ctx, "hello--http")
 		apply(ctx, function(onKEDA("    scaleOptions: {keda: {httpScaledObject: {maxReplicaCount: 7}}}")))
 		ready(ctx)
-		Expect(read[appsv1.Deployment](ctx, "hello-http").Generation).To(Equal(before.Generation), "neither scaled nor changed")
-		Expect(read[httpv1alpha1.HTTPScaledObject](ctx, "hello-http").Spec.Replicas.Max).To(HaveValue(BeEquivalentTo(7)))
+		Expect(read[appsv1.Deployment](ctx, "hello--http").Generation).To(Equal(before.Generation), "neither scaled nor changed")
+		Expect(read[httpv1alpha1.HTTPScaledObject](ctx, "hello--http").Spec.Replicas.Max).To(HaveValue(BeEquivalentTo(7)))
 	})
 
 	It("keeps as many copies as it is told to", func(ctx SpecContext) {
 		apply(ctx, function(onKEDA("    scaleOptions: {minReplicas: 2}")))
 		ready(ctx)
-		eventually(ctx, "two copies", func() bool { return read[appsv1.Deployment](ctx, "hello-http").Status.AvailableReplicas == 2 })
+		eventually(ctx, "two copies", func() bool { return read[appsv1.Deployment](ctx, "hello--http").Status.AvailableReplicas == 2 })
 		apply(ctx, function(onKEDA()))
 		ready(ctx)
-		resting(ctx, "hello-http")
+		resting(ctx, "hello--http")
 	})
 
 	It("fails with the reason when its image cannot be pulled, and never says that it runs", func(ctx SpecContext) {
@@ -100,7 +100,7 @@ var _ = Describe("A Function on engine keda", func() {
 		Expect(w.Objects("Service")).To(HaveLen(1), "nothing stands for a function that never served")
 		apply(ctx, function(onKEDA()))
 		ready(ctx)
-		resting(ctx, "hello-http")
+		resting(ctx, "hello--http")
 		eventually(ctx, "the Events", func() bool { return len(told(ctx, "hello")) >= 2 })
 		Expect(told(ctx, "hello")).To(ConsistOf(corev1beta2.ImagePullFailedReason, "Ready"))
 	})
@@ -112,7 +112,7 @@ var _ = Describe("A Function on engine keda", func() {
 		apply(ctx, function(onKEDA("    scaleOptions: {minReplicas: 1}", "    params: {MODE: kit-broken}")))
 		Expect(stalled(ctx, corev1beta2.ImagePullFailedReason).Message).To(HaveSuffix("the previous version keeps serving"))
 		Expect(hello(ctx).Status.Addresses).To(Equal(addresses))
-		Expect(read[appsv1.Deployment](ctx, "hello-http").Status.AvailableReplicas).To(BeEquivalentTo(1))
+		Expect(read[appsv1.Deployment](ctx, "hello--http").Status.AvailableReplicas).To(BeEquivalentTo(1))
 	})
 
 	It("answers to its user's host names, and there only to the paths of its route", func(ctx SpecContext) {
@@ -121,13 +121,13 @@ var _ = Describe("A Function on engine keda", func() {
 		}
 		apply(ctx, function(routed("")))
 		ready(ctx)
-		Expect(read[httpv1alpha1.HTTPScaledObject](ctx, "hello-http").Spec.Hosts).To(ContainElements("shop.example.test", "hello."+w.Namespace+".svc.cluster.local"))
+		Expect(read[httpv1alpha1.HTTPScaledObject](ctx, "hello--http").Spec.Hosts).To(ContainElements("shop.example.test", "hello."+w.Namespace+".svc.cluster.local"))
 		apply(ctx, function(routed(", rules: [{matches: [{path: {type: PathPrefix, value: /cart}}]}]")))
 		ready(ctx)
-		route := read[httpv1beta1.InterceptorRoute](ctx, "hello-http")
+		route := read[httpv1beta1.InterceptorRoute](ctx, "hello--http")
 		Expect(metav1.IsControlledBy(route, servingOf(ctx))).To(BeTrue())
 		apply(ctx, function(routed("")))
-		eventually(ctx, "the InterceptorRoute to go", func() bool { return absent[httpv1beta1.InterceptorRoute](ctx, "hello-http") })
+		eventually(ctx, "the InterceptorRoute to go", func() bool { return absent[httpv1beta1.InterceptorRoute](ctx, "hello--http") })
 		ready(ctx)
 	})
 
@@ -163,13 +163,13 @@ var _ = Describe("A Function on engine keda", func() {
 	It("puts back what somebody deletes", func(ctx SpecContext) {
 		apply(ctx, function(onKEDA()))
 		ready(ctx)
-		resting(ctx, "hello-http")
+		resting(ctx, "hello--http")
 		comesBack[corev1.Service](ctx, "hello")
-		comesBack[corev1.Service](ctx, "hello-http")
-		comesBack[httpv1alpha1.HTTPScaledObject](ctx, "hello-http")
-		comesBack[appsv1.Deployment](ctx, "hello-http")
+		comesBack[corev1.Service](ctx, "hello--http")
+		comesBack[httpv1alpha1.HTTPScaledObject](ctx, "hello--http")
+		comesBack[appsv1.Deployment](ctx, "hello--http")
 		ready(ctx)
-		resting(ctx, "hello-http")
+		resting(ctx, "hello--http")
 	})
 
 	It("leaves nothing behind", func(ctx SpecContext) {

@@ -111,8 +111,8 @@ var _ = Describe("A Function that changes its run", func() {
 	})
 
 	for _, way := range []struct{ from, to, toSlow, by string }{
-		{from: served, to: onKEDA(), toSlow: onKEDA(slow), by: "deployments hello-http"},
-		{from: onKEDA(), to: served, toSlow: lines("  serving:", "    triggers: {http: {port: 8080}}", slow), by: "services hello-knative"},
+		{from: served, to: onKEDA(), toSlow: onKEDA(slow), by: "deployments hello--http"},
+		{from: onKEDA(), to: served, toSlow: lines("  serving:", "    triggers: {http: {port: 8080}}", slow), by: "services hello--knative"},
 	} {
 		It("drops no request: new objects, time to settle, the route, time to drain, and then the old go: to "+way.by, func(ctx SpecContext) {
 			apply(ctx, function(way.from))
@@ -153,8 +153,8 @@ var _ = Describe("A Function that changes its run", func() {
 		ready(ctx)
 		apply(ctx, function(onKEDA("    params: {MODE: kit-broken}")))
 		stalled(ctx, corev1beta2.ImagePullFailedReason)
-		Expect(absent[kservingv1.Service](ctx, "hello-knative")).To(BeFalse())
-		Expect(routeOf(ctx, "hello")).To(ContainSubstring("hello-knative"))
+		Expect(absent[kservingv1.Service](ctx, "hello--knative")).To(BeFalse())
+		Expect(routeOf(ctx, "hello")).To(ContainSubstring("hello--knative"))
 		apply(ctx, function(served))
 		eventually(ctx, "the broken run to go", func() bool { return len(w.Objects("Deployment")) == 0 })
 		ready(ctx)

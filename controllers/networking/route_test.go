@@ -86,7 +86,7 @@ var _ = Describe("The route of a Function", func() {
 
 		By("mending the grant")
 		grant := &gatewayv1beta1.ReferenceGrant{}
-		key := client.ObjectKey{Namespace: platform, Name: w.Namespace + "-routes"}
+		key := client.ObjectKey{Namespace: platform, Name: w.Namespace + "--routes"}
 		Expect(cp.Client.Get(ctx, key, grant)).To(Succeed())
 		right := grant.Spec.DeepCopy()
 		grant.Spec.To[0].Name = ptr.To(gatewayv1.ObjectName("other"))
@@ -144,7 +144,7 @@ var _ = Describe("The route of a Function", func() {
 		f := becomes[corev1beta2.Function](ctx, "fn", corev1beta2.RoutedCondition, corev1beta2.NameTakenReason)
 		Expect(condition(f, corev1beta2.StalledCondition).Message).To(ContainSubstring(`HTTPRoute "fn" exists and belongs to somebody else`))
 		settled(ctx)
-		Expect(addresses(fn(ctx))).To(HaveExactElements(inside(), ContainSubstring("fn-knative")), "Knative's own while there is no route")
+		Expect(addresses(fn(ctx))).To(HaveExactElements(inside(), ContainSubstring("fn--knative")), "Knative's own while there is no route")
 		live := read[gatewayv1.HTTPRoute](ctx, "fn")
 		Expect(live.Spec.Hostnames).To(HaveExactElements(BeEquivalentTo("a.example.com")))
 		Expect(live.OwnerReferences).To(BeEmpty())

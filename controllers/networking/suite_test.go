@@ -158,7 +158,7 @@ func exists[T any, P interface {
 }
 
 func grantExists(ctx context.Context) bool {
-	return exists[gatewayv1beta1.ReferenceGrant](ctx, platform, w.Namespace+"-routes")
+	return exists[gatewayv1beta1.ReferenceGrant](ctx, platform, w.Namespace+"--routes")
 }
 
 func condition(object status.Object, kind string) metav1.Condition {

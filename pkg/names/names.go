@@ -17,19 +17,25 @@ const (
 	hashLength = 10
 )
 
-// Child returns "<parent>-<suffix>" when it fits into MaxLength, and otherwise the parent cut short, a hash of the whole
-// parent, and the suffix. The suffix is kept whole and must be shorter than 52 characters.
-func Child(parent, suffix string) string { return ChildWithin(MaxLength, parent, suffix) }
+// Child returns "<parent>--<part>": the name of an object that is made beside the parent under a fixed part. With two dashes it is not what a user
+// calls something by chance, and the API refuses a Function that ends in one of our parts; so no two parents have a child of one name, and no child has
+// the name of a parent. A name that would not fit into MaxLength has the parent cut short, a hash of the whole parent and one dash more. No parent ends
+// in a dash, so that this too is the child of no other. The part is kept whole; it has no two dashes in a row and at most 48 characters.
+func Child(parent, part string) string { return ChildWithin(MaxLength, parent, part) }
 
-// ChildWithin is Child for objects from whose names others make longer ones: it returns at most length characters. The suffix must leave room
-// for 12.
-func ChildWithin(length int, parent, suffix string) string {
-	if name := parent + "-" + suffix; len(name) <= length {
+// ChildWithin is Child for objects from whose names others make longer ones: it returns at most length characters. The part must leave room
+// for 15.
+func ChildWithin(length int, parent, part string) string { return join(length, parent, "--", part) }
+
+// WithHash returns "<parent>-<hash>", with one dash, since a hash is not what somebody calls a thing. It is cut short as Child is.
+func WithHash(parent, hash string) string { return join(MaxLength, parent, "-", hash) }
+
+func join(length int, parent, joint, part string) string {
+	if name := parent + joint + part; len(name) <= length {
 		return name
 	}
-	room := length - hashLength - len(suffix) - 2
-	head := strings.TrimRight(parent[:min(len(parent), room)], "-.")
-	return head + "-" + digest([]byte(parent)) + "-" + suffix
+	rest := "-" + digest([]byte(parent)) + joint + "-" + part
+	return strings.TrimRight(parent[:min(len(parent), length-len(rest))], "-.") + rest
 }
 
 // Hashed returns "<parent>-<hash>" in which the hash covers the canonical JSON of value.
@@ -38,7 +44,7 @@ func Hashed(parent string, value any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return Child(parent, hash), nil
+	return WithHash(parent, hash), nil
 }
 
 // Hash returns the first ten hexadecimal digits of the SHA-256 of the canonical JSON of value: keys sorted, nulls and

@@ -12,20 +12,31 @@ import (
 )
 
 func TestChildKeepsShortNamesWhole(t *testing.T) {
-	if got := names.Child("hello", "0123456789"); got != "hello-0123456789" {
-		t.Fatalf("Child = %q", got)
+	if got := names.Child("hello", "http"); got != "hello--http" {
+		t.Errorf("Child = %q", got)
+	}
+	if got := names.WithHash("hello", "0123456789"); got != "hello-0123456789" {
+		t.Errorf("WithHash = %q", got)
 	}
 }
 
-func TestChildTellsLongParentsApart(t *testing.T) {
+func TestLongParentsAreToldApart(t *testing.T) {
 	parent := strings.Repeat("a", 62)
-	one, two := names.Child(parent+"b", "0123456789"), names.Child(parent+"c", "0123456789")
-	if one == two {
-		t.Fatalf("two parents share the name %q", one)
-	}
-	for _, name := range []string{one, two} {
-		if len(name) > names.MaxLength || !strings.HasSuffix(name, "-0123456789") {
-			t.Errorf("bad child name %q", name)
+	for joined, of := range map[string]func(string) string{
+		"---http":      func(parent string) string { return names.Child(parent, "http") },
+		"--0123456789": func(parent string) string { return names.WithHash(parent, "0123456789") },
+	} {
+		one, two := of(parent+"b"), of(parent+"c")
+		if one == two {
+			t.Errorf("two parents share the name %q", one)
+		}
+		for _, name := range []string{one, two} {
+			if len(name) != names.MaxLength || !strings.HasSuffix(name, joined) {
+				t.Errorf("bad child name %q", name)
+			}
+			if short := of(strings.TrimSuffix(name, joined)); short == name {
+				t.Errorf("%q is the child of a short parent too", name)
+			}
 		}
 	}
 }
@@ -58,9 +69,15 @@ func FuzzChildIsADNSLabel(f *testing.F) {
 		if strings.Contains(parent, ".") {
 			return // admission refuses dots
 		}
-		suffix := strings.Repeat("s", int(n)%40+1)
-		if problems := validation.IsDNS1123Label(names.Child(parent, suffix)); len(problems) != 0 {
-			t.Errorf("Child(%q, %q) = %q: %v", parent, suffix, names.Child(parent, suffix), problems)
+		part := strings.Repeat("s", int(n)%48+1)
+		name := names.Child(parent, part)
+		if problems := validation.IsDNS1123Label(name); len(problems) != 0 {
+			t.Errorf("Child(%q, %q) = %q: %v", parent, part, name, problems)
+		}
+		// Of whom somebody else might think that it is the child of his.
+		other := name[:strings.LastIndex(name, "--")]
+		if other != parent && names.Child(other, part) == name && len(validation.IsDNS1123Label(other)) == 0 {
+			t.Errorf("%q is the child of %q and of %q", name, parent, other)
 		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 )
 
 var _ = Describe("the router", Label("router", "keda-http", "knative"), Ordered, func() {
-	const onKEDA, onKnative = "routed-keda", "routed-knative"
+	const onKEDA, onKnative = "routed-keda", "routed--knative"
 
 	BeforeAll(func(ctx SpecContext) {
 		apply(ctx, webOf(onKEDA, "$WORKER"))

@@ -52,13 +52,13 @@ var _ = Describe("callers that do not stop", Label("knative", "keda-http", "rout
 		apply(ctx, onEngine(name, "$WORKER", "keda"))
 		becomesAnswer(ctx, name, "one")
 		ready(ctx, name)
-		isGone(ctx, "ksvc", name+"-knative")
+		isGone(ctx, "ksvc", name+"--knative")
 
 		By("Knative, until nothing of KEDA is left")
 		apply(ctx, onEngine(name, "$TWO", "knative"))
 		becomesAnswer(ctx, name, "two")
 		ready(ctx, name)
-		isGone(ctx, "deployments", name+"-http")
+		isGone(ctx, "deployments", name+"--http")
 		AddReportEntry("changed for", time.Since(start).Round(time.Second))
 		Expect(time.Since(start)).To(BeNumerically(">", time.Minute))
 

@@ -52,7 +52,7 @@ var guarded = []scenario{
 	},
 	{
 		name:  "find the name of the token taken",
-		steps: []step{{do: applying(foreignToken), until: exists("Secret", "hello-app-token")}, apply(function(image("v1"), onEvents("Function")))},
+		steps: []step{{do: applying(foreignToken), until: exists("Secret", "hello--app-token")}, apply(function(image("v1"), onEvents("Function")))},
 	},
 	{
 		name:  "find a Builder of somebody else with our label",
@@ -68,8 +68,8 @@ var guarded = []scenario{
 	{
 		name: "keep what others added, through a change",
 		steps: []step{
-			apply(function(image("v1"), onKEDA())), {do: annotating("Deployment", "hello-http"), until: settled},
-			{do: applying(function(image("v2"), onKEDA())), until: stillAnnotated("Deployment", "hello-http")},
+			apply(function(image("v1"), onKEDA())), {do: annotating("Deployment", "hello--http"), until: settled},
+			{do: applying(function(image("v2"), onKEDA())), until: stillAnnotated("Deployment", "hello--http")},
 		},
 	},
 	{
@@ -100,7 +100,7 @@ func aged(build string) string {
 const foreignToken = `
 apiVersion: v1
 kind: Secret
-metadata: {name: hello-app-token}
+metadata: {name: hello--app-token}
 stringData: {token: canary-of-somebody-else}
 `
 

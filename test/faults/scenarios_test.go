@@ -149,7 +149,7 @@ var scenarios = slices.Concat([]scenario{
 	},
 	{
 		name:  "find the name of the Knative Service taken",
-		steps: []step{{do: applying(foreignRun), until: exists("Service", "hello-knative")}, apply(function(image("v1"), serving("100m")))},
+		steps: []step{{do: applying(foreignRun), until: exists("Service", "hello--knative")}, apply(function(image("v1"), serving("100m")))},
 	},
 	{
 		name:    "delete",
@@ -402,7 +402,7 @@ spec: {template: {spec: {containers: [{image: registry.example.test/foreign}]}}}
 const foreignRun = `
 apiVersion: serving.knative.dev/v1
 kind: Service
-metadata: {name: hello-knative}
+metadata: {name: hello--knative}
 spec: {template: {spec: {containers: [{image: registry.example.test/foreign}]}}}
 `
 

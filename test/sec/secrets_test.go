@@ -213,7 +213,7 @@ func told(w *kit.World, name, condition string) string {
 
 func tokenOf(ctx context.Context, w *kit.World, function string) *corev1.Secret {
 	secret := &corev1.Secret{}
-	Expect(w.Get(ctx, function+"-app-token", secret)).To(Succeed())
+	Expect(w.Get(ctx, function+"--app-token", secret)).To(Succeed())
 	return secret
 }
 

@@ -184,7 +184,7 @@ type ServingSpec struct {
 
 	// split sends a share of the HTTP requests for this Serving to another one of the namespace. Default: none. A Function sets it on its
 	// Serving while a new version is tried.
-	// Example: {serving: hello-canary, percent: 10}
+	// Example: {serving: hello--canary, percent: 10}
 	// +optional
 	Split *ServingSplit `json:"split,omitempty"`
 }
@@ -272,6 +272,7 @@ type ServingStatus struct {
 // +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message=`metadata.name must be at most 63 characters, because it becomes a label and a host name; choose a shorter name`,fieldPath=`.metadata.name`
 // +kubebuilder:validation:XValidation:rule=`!self.metadata.name.contains('.')`,message=`metadata.name must not contain a dot when the function is served, because it becomes a host name; use - in place of .`,fieldPath=`.metadata.name`
 // +kubebuilder:validation:XValidation:rule=`(has(self.spec.triggers) && has(self.spec.triggers.dapr) && self.spec.triggers.dapr.size() > 0 && !has(self.spec.triggers.http)) || self.metadata.name.matches('^[a-z]')`,message=`metadata.name must begin with a letter when the function answers HTTP, because it becomes the name of a Service; choose a name like fn-1`,fieldPath=`.metadata.name`
+// +kubebuilder:validation:XValidation:rule=`!self.metadata.name.matches('--(agent|agent-daprd|app-token|async|dapr|daprd|function|http|knative(-[0-9]+(-private)?)?|redelivery)$')`,message=`metadata.name must not end in --agent, --agent-daprd, --app-token, --async, --dapr, --daprd, --function, --http, --knative or --redelivery, which the platform adds to a function's name for what it makes beside it; use - in place of --`,fieldPath=`.metadata.name`
 // +kubebuilder:validation:XValidation:rule=`!has(self.spec.split) || self.spec.split.serving != self.metadata.name`,message=`split.serving must be another Serving than this one; name the one that gets the share`,fieldPath=`.spec.split.serving`
 type Serving struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -20,7 +20,6 @@ import (
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
-	"github.com/openfunction/openfunction/pkg/names"
 )
 
 const (
@@ -89,13 +88,10 @@ func (u Use) agentService(name string) *corev1.Service {
 	}
 }
 
-// agentDaprService is the Service by which the function finds the daprd beside the agent.
-func (u Use) agentDaprService() string { return names.Child(u.in.Serving.Name, "agent-daprd") }
-
 func (u Use) daprOfAgent() *corev1.Service {
 	grpc := portAnnotation(u.in.Serving, annotations.KeyAPIGRPCPort, grpcPort)
 	return &corev1.Service{
-		ObjectMeta: u.meta(u.agentDaprService(), agentRole),
+		ObjectMeta: u.meta(core.AgentDaprdChild(u.in.Serving.Name), agentRole),
 		Spec: corev1.ServiceSpec{
 			Selector: u.selector(agentRole),
 			Ports: []corev1.ServicePort{

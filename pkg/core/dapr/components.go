@@ -95,7 +95,7 @@ func componentName(serving, block, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return names.Child(strings.Trim(serving+"-"+sanitised(key), "-."), hash), nil
+	return names.WithHash(strings.Trim(serving+"-"+sanitised(key), "-."), hash), nil
 }
 
 // sanitised keeps what may stand in a DNS label.

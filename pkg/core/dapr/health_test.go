@@ -127,7 +127,7 @@ func TestHealthOfTheSharedDaprd(t *testing.T) {
 }
 
 func TestHealthWithoutDapr(t *testing.T) {
-	function := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "orders-async", Labels: map[string]string{"openfunction.io/serving": "orders"}},
+	function := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "orders--async", Labels: map[string]string{"openfunction.io/serving": "orders"}},
 		Spec: appsv1.DeploymentSpec{Replicas: ptr.To[int32](1)}}
 	if health, found := dapr.Health([]client.Object{function}, nil); found {
 		t.Errorf("the function's own workload was taken for Dapr's: %+v", health)

@@ -135,9 +135,9 @@ func (u Use) Env() []corev1.EnvVar {
 func (u Use) host() string {
 	switch u.mode {
 	case corev1beta2.DaprModeFunction:
-		return u.serviceHost(u.agentDaprService())
+		return u.serviceHost(core.AgentDaprdChild(u.in.Serving.Name))
 	case corev1beta2.DaprModeShared:
-		return u.serviceHost(u.sharedService())
+		return u.serviceHost(core.SharedDaprdChild(u.in.Serving.Name))
 	default:
 		return ""
 	}

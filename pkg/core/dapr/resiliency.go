@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
-	"github.com/openfunction/openfunction/pkg/names"
+	"github.com/openfunction/openfunction/pkg/core"
 )
 
 // ResiliencyKind is the kind of Dapr's Resiliency policies.
@@ -49,7 +49,7 @@ func (u Use) resiliency() client.Object {
 	}
 	s := u.in.Serving
 	return &resiliencyv1alpha1.Resiliency{
-		ObjectMeta: metav1.ObjectMeta{Name: names.Child(s.Name, "redelivery"), Namespace: s.Namespace,
+		ObjectMeta: metav1.ObjectMeta{Name: core.RedeliveryChild(s.Name), Namespace: s.Namespace,
 			Labels: map[string]string{corev1beta2.ManagedLabel: "true", corev1beta2.ServingLabel: s.Name}},
 		Scopes: []string{u.AppID()},
 		Spec: resiliencyv1alpha1.ResiliencySpec{

@@ -14,7 +14,6 @@ import (
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/daprd"
-	"github.com/openfunction/openfunction/pkg/names"
 	"github.com/openfunction/openfunction/pkg/problem"
 )
 
@@ -41,7 +40,7 @@ func (u Use) shared() ([]client.Object, error) {
 			},
 		}
 	}
-	objects := []client.Object{workload, u.daprdService(u.sharedService(), options)}
+	objects := []client.Object{workload, u.daprdService(core.SharedDaprdChild(u.in.Serving.Name), options)}
 	if u.in.Serving.Spec.HTTP() == nil && options.AppPort != 0 {
 		objects = append(objects, u.functionService())
 	}
@@ -75,9 +74,6 @@ func (u Use) Invocation() (client.Object, error) {
 	service.Spec.ClusterIP, service.Spec.TrafficDistribution = corev1.ClusterIPNone, nil
 	return service, nil
 }
-
-// sharedService is the Service by which the function finds daprd. Its name is none that Dapr's operator gives.
-func (u Use) sharedService() string { return names.Child(u.in.Serving.Name, sharedRole) }
 
 func (u Use) onEveryNode() bool {
 	options := u.in.Serving.Spec.Dapr

@@ -13,13 +13,13 @@ import (
 )
 
 var canary = route.Route{Backends: []route.Backend{
-	{Address: "fn-knative.shop.svc.cluster.local:80", Host: "fn-knative.shop.svc.cluster.local", Weight: 90},
-	{Address: "interceptor.keda.svc.cluster.local:8080", Host: "fn-canary.shop.svc.cluster.local", Weight: 10},
+	{Address: "fn--knative.shop.svc.cluster.local:80", Host: "fn--knative.shop.svc.cluster.local", Weight: 90},
+	{Address: "interceptor.keda.svc.cluster.local:8080", Host: "fn--canary.shop.svc.cluster.local", Weight: 10},
 }}
 
 const canaryText = `{"backends":[` +
-	`{"address":"fn-knative.shop.svc.cluster.local:80","host":"fn-knative.shop.svc.cluster.local","weight":90},` +
-	`{"address":"interceptor.keda.svc.cluster.local:8080","host":"fn-canary.shop.svc.cluster.local","weight":10}]}`
+	`{"address":"fn--knative.shop.svc.cluster.local:80","host":"fn--knative.shop.svc.cluster.local","weight":90},` +
+	`{"address":"interceptor.keda.svc.cluster.local:8080","host":"fn--canary.shop.svc.cluster.local","weight":10}]}`
 
 func TestTheTextOfARouteStaysAsItIs(t *testing.T) {
 	for text, r := range map[string]route.Route{canaryText: canary, `{"backends":[]}`: {}} {

@@ -84,13 +84,13 @@ func TestAddresses(t *testing.T) {
 		t.Errorf("addresses out of nothing: %v", got)
 	}
 	service := l.Objects[0].(*kservingv1.Service)
-	service.Status.Address = &duckv1.Addressable{URL: apis.HTTP("hello-knative.team.svc.cluster.local")}
-	service.Status.URL = apis.HTTP("hello-knative.team.example.com")
-	outside := corev1beta2.FunctionAddress{Type: ptr.To(corev1beta2.ExternalAddressType), Value: "http://hello-knative.team.example.com"}
+	service.Status.Address = &duckv1.Addressable{URL: apis.HTTP("hello--knative.team.svc.cluster.local")}
+	service.Status.URL = apis.HTTP("hello--knative.team.example.com")
+	outside := corev1beta2.FunctionAddress{Type: ptr.To(corev1beta2.ExternalAddressType), Value: "http://hello--knative.team.example.com"}
 	if diff := cmp.Diff([]corev1beta2.FunctionAddress{outside}, knative.Run{}.Addresses(l)); diff != "" {
 		t.Error(diff)
 	}
-	service.Status.URL = apis.HTTP("hello-knative.team.svc.cluster.local")
+	service.Status.URL = apis.HTTP("hello--knative.team.svc.cluster.local")
 	if got := (knative.Run{}).Addresses(l); got != nil {
 		t.Errorf("a function for the cluster alone has no address outside: %v", got)
 	}
@@ -98,7 +98,7 @@ func TestAddresses(t *testing.T) {
 
 func TestBackendIsTheKnativeService(t *testing.T) {
 	in := core.Input{Serving: &corev1beta2.Serving{ObjectMeta: metav1.ObjectMeta{Name: "hello", Namespace: "team"}}, ClusterDomain: "cluster.local"}
-	want := route.Backend{Address: "hello-knative.team.svc.cluster.local:80", Host: "hello-knative.team.svc.cluster.local"}
+	want := route.Backend{Address: "hello--knative.team.svc.cluster.local:80", Host: "hello--knative.team.svc.cluster.local"}
 	if diff := cmp.Diff(want, knative.Run{}.Backend(in)); diff != "" {
 		t.Error(diff)
 	}

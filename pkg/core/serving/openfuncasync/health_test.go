@@ -42,7 +42,7 @@ type scene struct {
 // sceneOf is what the run makes of a Serving, with the agent's Deployment before it, as the API server would show it.
 func sceneOf(t *testing.T, s *corev1beta2.Serving, changes ...func(*scene)) core.Live {
 	t.Helper()
-	agent := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "work-agent"}}
+	agent := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "work--agent"}}
 	scene := &scene{live: core.Live{Objects: append([]client.Object{agent}, desired(t, core.Input{Serving: s})...)}}
 	switch workload := scene.live.Objects[1].(type) {
 	case *appsv1.Deployment:
@@ -142,16 +142,16 @@ func TestHealth(t *testing.T) {
 		{"ScaledGone", "KEDA sends its copies home", sceneOf(t, serving("", lag), keda("True", ""), started), running("This version serves")},
 		{"StatefulSet", "its copy runs", sceneOf(t, serving("StatefulSet"), with(ready)), running("This version serves")},
 		{"Scaled", "KEDA works with its scaler", sceneOf(t, serving("", lag), keda("True", ""), with(ready)), running("This version serves")},
-		{"ScaledUnseen", "nothing would scale it yet", sceneOf(t, serving("", lag), with(ready)), starting("KEDA has not looked at ScaledObject work-async yet")},
+		{"ScaledUnseen", "nothing would scale it yet", sceneOf(t, serving("", lag), with(ready)), starting("KEDA has not looked at ScaledObject work--async yet")},
 		{"ScaledBroken", "nothing will scale it", sceneOf(t, serving("", lag), keda("False", "no such broker"), with(ready)),
-			core.Health{Phase: core.Failed, Reason: corev1beta2.ScalerFailedReason, Message: "KEDA cannot work with ScaledObject work-async: no such broker; " +
-				"look at its events (kubectl describe scaledobject work-async) and change spec.serving.scaleOptions.keda"}},
+			core.Health{Phase: core.Failed, Reason: corev1beta2.ScalerFailedReason, Message: "KEDA cannot work with ScaledObject work--async: no such broker; " +
+				"look at its events (kubectl describe scaledobject work--async) and change spec.serving.scaleOptions.keda"}},
 
 		{"ScaledJob", "no event has come", sceneOf(t, serving("Job", lag), keda("True", "")), starts},
-		{"ScaledJobUnseen", "nothing would start one yet", sceneOf(t, serving("Job", lag)), starting("KEDA has not looked at ScaledJob work-async yet")},
+		{"ScaledJobUnseen", "nothing would start one yet", sceneOf(t, serving("Job", lag)), starting("KEDA has not looked at ScaledJob work--async yet")},
 		{"ScaledJobBroken", "nothing will start one", sceneOf(t, serving("Job", lag), keda("False", "Failed to ensure ScaledJob is correctly created")),
-			core.Health{Phase: core.Failed, Reason: corev1beta2.ScalerFailedReason, Message: "KEDA cannot work with ScaledJob work-async: " +
-				"Failed to ensure ScaledJob is correctly created; look at its events (kubectl describe scaledjob work-async) and change spec.serving.scaleOptions.keda"}},
+			core.Health{Phase: core.Failed, Reason: corev1beta2.ScalerFailedReason, Message: "KEDA cannot work with ScaledJob work--async: " +
+				"Failed to ensure ScaledJob is correctly created; look at its events (kubectl describe scaledjob work--async) and change spec.serving.scaleOptions.keda"}},
 		{"ScaledJobCrashes", "every event would end so", sceneOf(t, serving("Job", lag), keda("True", ""), with(crashed)), crashes},
 		{"ScaledJobCrashesSometimes", "another one has done its work", sceneOf(t, serving("Job", lag), keda("True", ""), with(crashed), with(succeeded)), starts},
 		{"ScaledJobCrashedBefore", "that was the version before", sceneOf(t, serving("Job", lag), keda("True", ""), with(ofTheVersionBefore(crashed))), starts},
@@ -228,7 +228,7 @@ func TestExplain(t *testing.T) {
 		knows                  bool
 	}{
 		{"Requests", "KEDA does not say where", "the scaledobject has a cpu trigger but the container function doesn't have the cpu request defined", true},
-		{"Taken", "KEDA does not say what to do", "the workload 'work-async' of type 'apps/v1.Deployment' is already managed by the hpa 'mine'", true},
+		{"Taken", "KEDA does not say what to do", "the workload 'work--async' of type 'apps/v1.Deployment' is already managed by the hpa 'mine'", true},
 		{"Other", "KEDA's own words are best", "triggerName \"a\" is defined multiple times in the ScaledObject/ScaledJob, but it must be unique", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

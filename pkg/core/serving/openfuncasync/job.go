@@ -70,6 +70,6 @@ func withoutMetricType(triggers []kedav1alpha1.ScaleTriggers) []kedav1alpha1.Sca
 // job returns a Job that runs once for each version. Its template cannot be changed, so its name has the version.
 func (p plan) job() *batchv1.Job {
 	object := p.object()
-	object.Name = names.Child(object.Name, p.version())
+	object.Name = names.WithHash(object.Name, p.version())
 	return &batchv1.Job{ObjectMeta: object.WorkloadMeta(p.in, p.version()), Spec: batchv1.JobSpec{Template: *p.template.DeepCopy()}}
 }

@@ -34,7 +34,7 @@ func serving(hostnames []gatewayv1.Hostname, options *corev1beta2.ScaleOptions) 
 // live is what the run makes of a Serving, with the agent's Deployment before it, as the API server would show it.
 func live(t *testing.T, change func(*appsv1.Deployment, *httpv1alpha1.HTTPScaledObject), pods ...func(corev1.PodTemplateSpec) corev1.Pod) core.Live {
 	t.Helper()
-	agent := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "hello-agent"}}
+	agent := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "hello--agent"}}
 	live := core.Live{Objects: append([]client.Object{agent}, desired(t, input(serving(nil, nil)))...), ClusterDomain: "cluster.local"}
 	deployment, scaler := live.Objects[1].(*appsv1.Deployment), live.Objects[3].(*httpv1alpha1.HTTPScaledObject)
 	for _, pod := range pods {
@@ -59,10 +59,10 @@ func reports(scaler *httpv1alpha1.HTTPScaledObject, status metav1.ConditionStatu
 func TestHealth(t *testing.T) {
 	type scaler = *httpv1alpha1.HTTPScaledObject
 	running := core.Health{Phase: core.Running, Reason: "Running", Message: "This version serves"}
-	unseen := core.Health{Phase: core.Starting, Reason: "Starting", Message: "KEDA has not looked at HTTPScaledObject hello-http yet"}
+	unseen := core.Health{Phase: core.Starting, Reason: "Starting", Message: "KEDA has not looked at HTTPScaledObject hello--http yet"}
 	refused := core.Health{Phase: core.Failed, Reason: corev1beta2.ScalerFailedReason,
-		Message: "KEDA cannot work with HTTPScaledObject hello-http: Failed to create scaled objects: no; " +
-			"look at its events (kubectl describe httpscaledobject hello-http) and change spec.serving.scaleOptions.keda"}
+		Message: "KEDA cannot work with HTTPScaledObject hello--http: Failed to create scaled objects: no; " +
+			"look at its events (kubectl describe httpscaledobject hello--http) and change spec.serving.scaleOptions.keda"}
 	for _, test := range []struct {
 		name, because string
 		live          core.Live

@@ -48,7 +48,7 @@ func TestAnnotations(t *testing.T) {
 		{"OutputsOnly", "a function that takes no events has no token", `{outputs: [{dapr: {name: queue}}]}`, map[string]string{"dapr.io/enabled": "false"}},
 		{"Sidecar", "the user wins over what is established", `{` + event + `dapr: {mode: Sidecar}, annotations: {dapr.io/enabled: "false", dapr.io/log-as-json: "false"}}`,
 			map[string]string{"dapr.io/enabled": "true", "dapr.io/app-id": "orders-team", "dapr.io/log-as-json": "false", "dapr.io/app-protocol": "grpc",
-				"dapr.io/app-port": "8080", "dapr.io/sidecar-seccomp-profile-type": "RuntimeDefault", "dapr.io/app-token-secret": "orders-app-token", "openfunction.io/app-token-version": "1",
+				"dapr.io/app-port": "8080", "dapr.io/sidecar-seccomp-profile-type": "RuntimeDefault", "dapr.io/app-token-secret": "orders--app-token", "openfunction.io/app-token-version": "1",
 				"openfunction.io/dapr-components": "143eb95acd"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

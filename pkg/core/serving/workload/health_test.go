@@ -21,7 +21,7 @@ import (
 // deployment is a Deployment of the version "new", changed by the options.
 func deployment(options ...func(*appsv1.Deployment)) *appsv1.Deployment {
 	d := &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "hello-http", Labels: map[string]string{corev1beta2.RunLabel: "run"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "hello--http", Labels: map[string]string{corev1beta2.RunLabel: "run"}},
 		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{workload.VersionLabel: "new"}}}},
 	}
@@ -53,9 +53,9 @@ func unobserved(d *appsv1.Deployment) { d.Generation = d.Status.ObservedGenerati
 
 // pod is a pod of the version, changed by the options.
 func pod(version string, options ...func(*corev1.Pod)) corev1.Pod {
-	p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "hello-http-" + version + "-x",
+	p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "hello--http-" + version + "-x",
 		Labels:          map[string]string{corev1beta2.RunLabel: "run", workload.VersionLabel: version},
-		OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "hello-http-" + version, Controller: ptr.To(true)}}}}
+		OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "hello--http-" + version, Controller: ptr.To(true)}}}}
 	for _, option := range options {
 		option(&p)
 	}
@@ -97,7 +97,7 @@ func ofAnotherRun(p *corev1.Pod) { p.Labels[corev1beta2.RunLabel] = "knative" }
 func TestHealthOfADeployment(t *testing.T) {
 	running := core.Health{Phase: core.Running, Reason: "Running", Message: "This version serves"}
 	first := core.Health{Phase: core.Starting, Reason: "Starting", Message: "No copy of this version is ready yet"}
-	replacing := core.Health{Phase: core.Starting, Reason: "Starting", Message: "Copies of the previous version are being replaced", Serving: "hello-http-old"}
+	replacing := core.Health{Phase: core.Starting, Reason: "Starting", Message: "Copies of the previous version are being replaced", Serving: "hello--http-old"}
 	const pull = "The image wrong cannot be pulled; check that it exists and that imageCredentials names a Secret that may read it"
 	const crash = `Container "function" exits with code 1 soon after its start; its log says why (kubectl logs -c function --previous)`
 	const late = "This version was not ready in time; look at its pods, or raise spec.serving.timeout"
@@ -131,7 +131,7 @@ func TestHealthOfADeployment(t *testing.T) {
 		{"Unpullable", "this does not pass", deployment(), []corev1.Pod{pod("new", unpullable)},
 			core.Health{Phase: core.Failed, Reason: corev1beta2.ImagePullFailedReason, Message: pull}, false},
 		{"UnpullableBesideOld", "users must know that they are not down", deployment(started("old")), []corev1.Pod{pod("new", unpullable), pod("old", ready)},
-			core.Health{Phase: core.Failed, Reason: corev1beta2.ImagePullFailedReason, Message: pull + "; the previous version keeps serving", Serving: "hello-http-old"}, false},
+			core.Health{Phase: core.Failed, Reason: corev1beta2.ImagePullFailedReason, Message: pull + "; the previous version keeps serving", Serving: "hello--http-old"}, false},
 		{"OldUnpullable", "the version before is being replaced", deployment(started("old")), []corev1.Pod{pod("old", unpullable), pod("new")}, first, false},
 		{"Rolling", "the version before answers meanwhile", deployment(started("old")), []corev1.Pod{pod("old", ready), pod("new")}, replacing, false},
 		{"HalfRolled", "some requests still meet the version before", deployment(started("old")), []corev1.Pod{pod("old", ready), pod("new", ready)}, replacing, true},
@@ -147,9 +147,9 @@ func TestHealthOfADeployment(t *testing.T) {
 			running, true},
 		{"Late", "it was given its time", deployment(exceeded), []corev1.Pod{pod("new")}, core.Health{Phase: core.Failed, Reason: corev1beta2.TimeoutReason, Message: late}, false},
 		{"LateBesideOld", "it was given its time", deployment(exceeded), []corev1.Pod{pod("new"), pod("old", ready)},
-			core.Health{Phase: core.Failed, Reason: corev1beta2.TimeoutReason, Message: late + "; the previous version keeps serving", Serving: "hello-http-old"}, false},
+			core.Health{Phase: core.Failed, Reason: corev1beta2.TimeoutReason, Message: late + "; the previous version keeps serving", Serving: "hello--http-old"}, false},
 		{"LateHalfRolled", "the rollout does not end", deployment(exceeded), []corev1.Pod{pod("new", ready), pod("old", ready)},
-			core.Health{Phase: core.Failed, Reason: corev1beta2.TimeoutReason, Message: late + "; the previous version keeps serving", Serving: "hello-http-old"}, true},
+			core.Health{Phase: core.Failed, Reason: corev1beta2.TimeoutReason, Message: late + "; the previous version keeps serving", Serving: "hello--http-old"}, true},
 		{"LateVersionBefore", "the condition is about it", deployment(exceeded, unobserved), []corev1.Pod{pod("new")}, first, false},
 		{"Progressing", "there is time left", deployment(condition(appsv1.DeploymentProgressing, corev1.ConditionTrue, "ReplicaSetUpdated")), []corev1.Pod{pod("new")}, first, false},
 
@@ -173,11 +173,11 @@ func TestHealthOfADeployment(t *testing.T) {
 
 func TestHealthOfAStatefulSet(t *testing.T) {
 	set := &appsv1.StatefulSet{
-		ObjectMeta: metav1.ObjectMeta{Name: "work-async", Labels: map[string]string{corev1beta2.RunLabel: "run"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "work--async", Labels: map[string]string{corev1beta2.RunLabel: "run"}},
 		Spec: appsv1.StatefulSetSpec{MinReadySeconds: 3, Template: corev1.PodTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{workload.VersionLabel: "new"}}}},
 	}
-	revision := func(p *corev1.Pod) { p.Labels[appsv1.ControllerRevisionHashLabelKey] = "work-async-7d" }
+	revision := func(p *corev1.Pod) { p.Labels[appsv1.ControllerRevisionHashLabelKey] = "work--async-7d" }
 	set.Status.AvailableReplicas = 1
 	for _, test := range []struct {
 		name, because string
@@ -186,7 +186,7 @@ func TestHealthOfAStatefulSet(t *testing.T) {
 	}{
 		{"Ready", "its only copy has run for a while", []corev1.Pod{pod("new", ready)}, core.Health{Phase: core.Running, Reason: "Running", Message: "This version serves"}},
 		{"Rolling", "a revision is what kubectl shows", []corev1.Pod{pod("old", ready, revision)},
-			core.Health{Phase: core.Starting, Reason: "Starting", Message: "Copies of the previous version are being replaced", Serving: "work-async-7d"}},
+			core.Health{Phase: core.Starting, Reason: "Starting", Message: "Copies of the previous version are being replaced", Serving: "work--async-7d"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, workload.RolloutOfSet(set, test.pods).Health()); diff != "" {
@@ -197,7 +197,7 @@ func TestHealthOfAStatefulSet(t *testing.T) {
 }
 
 func TestFindPassesOverTheAgent(t *testing.T) {
-	agent, own := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "hello-agent"}}, deployment()
+	agent, own := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "hello--agent"}}, deployment()
 	found, ok := workload.Find[*appsv1.Deployment](core.Live{Objects: []client.Object{agent, own}}, "run")
 	if !ok || found != own {
 		t.Errorf("found %v", found)

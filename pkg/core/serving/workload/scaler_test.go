@@ -39,12 +39,12 @@ func TestOpinion(t *testing.T) {
 	running := core.Health{Phase: core.Running, Reason: "Running", Message: "This version serves"}
 	starting := core.Health{Phase: core.Starting, Reason: "Starting", Message: "No copy of this version is ready yet"}
 	crashing := core.Health{Phase: core.Failed, Reason: corev1beta2.ContainerCrashedReason, Message: "it crashes"}
-	unseen := core.Health{Phase: core.Starting, Reason: "Starting", Message: "KEDA has not looked at ScaledObject work-async yet"}
+	unseen := core.Health{Phase: core.Starting, Reason: "Starting", Message: "KEDA has not looked at ScaledObject work--async yet"}
 	broken := core.Health{Phase: core.Failed, Reason: corev1beta2.ScalerFailedReason,
-		Message: "KEDA cannot work with ScaledObject work-async: Triggers defined in ScaledObject are not working correctly; " +
-			"look at its events (kubectl describe scaledobject work-async) and change spec.serving.scaleOptions.keda"}
+		Message: "KEDA cannot work with ScaledObject work--async: Triggers defined in ScaledObject are not working correctly; " +
+			"look at its events (kubectl describe scaledobject work--async) and change spec.serving.scaleOptions.keda"}
 	limping := running
-	limping.Message += ", but some triggers of ScaledObject work-async do not work: look at its events (kubectl describe scaledobject work-async)"
+	limping.Message += ", but some triggers of ScaledObject work--async do not work: look at its events (kubectl describe scaledobject work--async)"
 	failing := conditions(metav1.ConditionFalse, "TriggerError", "Triggers defined in ScaledObject are not working correctly")
 	for _, test := range []struct {
 		name, because string
@@ -58,14 +58,14 @@ func TestOpinion(t *testing.T) {
 		{"Paused", "the user wants it so", paused(failing), running, running},
 		{"PausedAtOnce", "the user wants it so", paused(nil), running, running},
 		{"Target", "KEDA will find the workload in a moment", conditions(metav1.ConditionFalse, "ScaledObjectCheckFailed",
-			`ScaledObject doesn't have correct scaleTargetRef specification: deployments.apps "work-async" not found`), running, unseen},
+			`ScaledObject doesn't have correct scaleTargetRef specification: deployments.apps "work--async" not found`), running, unseen},
 		{"Broken", "it would never scale", failing, running, broken},
 		{"BrokenBeforeTheStart", "at zero nothing would ever start it", failing, starting, broken},
 		{"BrokenBesideCrash", "what the pods say is nearer to the cause", failing, crashing, crashing},
 		{"Partly", "the other triggers scale it", conditions(metav1.ConditionUnknown, "PartialTriggerError", "some"), running, limping},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, workload.OpinionOf("ScaledObject", "work-async", test.conditions).Scaled(test.of)); diff != "" {
+			if diff := cmp.Diff(test.want, workload.OpinionOf("ScaledObject", "work--async", test.conditions).Scaled(test.of)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", test.because, diff)
 			}
 		})
@@ -73,8 +73,8 @@ func TestOpinion(t *testing.T) {
 }
 
 func TestOpinionKeepsWhatServes(t *testing.T) {
-	beside := core.Health{Phase: core.Starting, Serving: "work-async-1"}
-	opinion := workload.OpinionOf("ScaledObject", "work-async", conditions(metav1.ConditionFalse, "TriggerError", ""))
+	beside := core.Health{Phase: core.Starting, Serving: "work--async-1"}
+	opinion := workload.OpinionOf("ScaledObject", "work--async", conditions(metav1.ConditionFalse, "TriggerError", ""))
 	if health := opinion.Scaled(beside); health.Serving != beside.Serving || health.Phase != core.Failed {
 		t.Errorf("got %+v", health)
 	}

@@ -110,7 +110,7 @@ func TestProgressDeadline(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			in := input(func(s *corev1beta2.Serving) { s.Spec.Timeout = test.timeout })
 			pods := template(t, in, workload.Pods{Run: "run", Kind: workload.Deployment})
-			got := workload.Object{Name: "hello-http", Run: "run"}.Deployment(in, pods, nil).Spec.ProgressDeadlineSeconds
+			got := workload.Object{Name: "hello--http", Run: "run"}.Deployment(in, pods, nil).Spec.ProgressDeadlineSeconds
 			if ptr.Deref(got, -1) != ptr.Deref(test.want, -1) {
 				t.Errorf("%s: got %d", test.because, ptr.Deref(got, -1))
 			}
