@@ -11,7 +11,7 @@ import (
 )
 
 var _ = Describe("the router", Label("router", "keda-http", "knative"), Ordered, func() {
-	const onKEDA, onKnative = "routed-keda", "routed--knative"
+	const onKEDA, onKnative = "behind", "behind-http" // but for one dash, the second is what the engine's objects of the first are called
 
 	BeforeAll(func(ctx SpecContext) {
 		apply(ctx, webOf(onKEDA, "$WORKER"))
