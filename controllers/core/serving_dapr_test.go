@@ -17,10 +17,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/test/kit"
 )
 
@@ -319,6 +322,20 @@ var _ = Describe("The app token", func() {
 		apply(ctx, function(onEvents()))
 		Expect(stalled(ctx, corev1beta2.NameTakenReason).Message).To(ContainSubstring(`Secret "hello--app-token"`))
 		Expect(token(ctx).ResourceVersion).To(Equal(theirs.ResourceVersion))
+	})
+
+	It("waits until the Secret of an earlier Serving of its name is gone", func(ctx SpecContext) {
+		earlier := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+			Name: core.TokenChild("hello"), Namespace: w.Namespace, Finalizers: []string{"example.test/hold"},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: corev1beta2.GroupVersion.String(), Kind: "Serving", Name: "hello", UID: "earlier", Controller: ptr.To(true)}},
+		}}
+		Expect(cp.Client.Create(ctx, earlier)).To(Succeed())
+		apply(ctx, function(onEvents()))
+		eventually(ctx, "it to wait", func() bool { return condition(hello(ctx), "Reconciling").Reason == corev1beta2.NameTakenReason })
+		Expect(condition(hello(ctx), "Reconciling").Message).To(ContainSubstring("of an earlier Serving of this name is being removed"))
+		Expect(cp.Client.Patch(ctx, earlier, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
+		eventually(ctx, "it to go on by itself", func() bool { return condition(hello(ctx), "Ready").Status == metav1.ConditionTrue })
+		Expect(metav1.IsControlledBy(read[corev1.Secret](ctx, core.TokenChild("hello")), servingOf(ctx))).To(BeTrue())
 	})
 
 	It("goes with the function", func(ctx SpecContext) {

@@ -133,7 +133,7 @@ func (r *ServingReconciler) resolveToken(ctx context.Context, v *servingVisit) e
 	case err != nil:
 		err = fmt.Errorf("reading the Secret with the app token: %w", err)
 	case !apply.Owns(s, secret):
-		err = problem.Stalled(apply.NameTaken, "Secret %q exists and belongs to somebody else; delete or rename it, or rename this Serving", secret.Name)
+		err = v.set.CheckChild(secret)
 	case len(secret.Data[core.TokenKey]) == 0 || secret.Annotations[corev1beta2.RotateTokenAnnotation] != s.Annotations[corev1beta2.RotateTokenAnnotation]:
 		err = r.rotateToken(ctx, s, secret)
 	}

@@ -189,6 +189,15 @@ func (s Set) live(ctx context.Context, kind schema.GroupVersionKind, wanted clie
 	return nil, false, nil
 }
 
+// CheckChild returns the problem that an object, read by other means than Read, is not ours.
+func (s Set) CheckChild(live client.Object) error {
+	kind, err := apiutil.GVKForObject(live, s.Client.Scheme())
+	if err != nil {
+		return fmt.Errorf("finding the kind of a child: %w", err)
+	}
+	return s.checkOwner(kind, live)
+}
+
 // checkOwner tells a child of ours from one of an earlier owner of the same name, which the garbage collector is about to
 // remove, and from an object of somebody else.
 func (s Set) checkOwner(kind schema.GroupVersionKind, live client.Object) error {
