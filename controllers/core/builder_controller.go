@@ -145,7 +145,7 @@ func (r *BuilderReconciler) start(ctx context.Context, v *builderVisit) error {
 	for _, child := range desired {
 		live, err := set.Ensure(ctx, child)
 		if err != nil {
-			return refused(err)
+			return apply.Refused(err)
 		}
 		if run, ok := live.(*tektonv1.TaskRun); ok {
 			v.run = run

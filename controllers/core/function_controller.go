@@ -112,7 +112,7 @@ func (r *FunctionReconciler) Reconcile(ctx context.Context, f *corev1beta2.Funct
 		run  func(context.Context, *functionVisit) error
 		part string
 	}{{r.build, corev1beta2.BuiltCondition}, {r.serve, corev1beta2.ServedCondition}, {r.route, corev1beta2.RoutedCondition}} {
-		if err := refused(phase.run(ctx, v)); err != nil {
+		if err := apply.Refused(phase.run(ctx, v)); err != nil {
 			showFunction(f, phase.part, err)
 			return ctrl.Result{}, err
 		}

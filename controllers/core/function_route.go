@@ -208,7 +208,7 @@ func (r *FunctionReconciler) routeThrough(
 	}
 	applied, err := v.children.Apply(ctx, wanted)
 	if err != nil {
-		return metav1.Condition{}, refused(r.undeclared(ctx, wanted, err))
+		return metav1.Condition{}, apply.Refused(r.undeclared(ctx, wanted, err))
 	}
 	return r.showRoute(ctx, v, gateway, applied.(*gatewayv1.HTTPRoute))
 }

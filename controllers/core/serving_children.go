@@ -76,7 +76,7 @@ func (r *ServingReconciler) letRest(ctx context.Context, v *servingVisit) error 
 		}
 		live, err := v.set.Apply(ctx, child)
 		if err != nil {
-			return explained(v.run, refused(err))
+			return explained(v.run, apply.Refused(err))
 		}
 		v.live.Objects[i] = live
 	}
@@ -279,7 +279,7 @@ func (r *ServingReconciler) applyInvocation(ctx context.Context, v *servingVisit
 		}
 	}
 	if err != nil {
-		return refused(err)
+		return apply.Refused(err)
 	}
 	v.live.Objects = append(v.live.Objects, live)
 	return nil

@@ -10,7 +10,6 @@ import (
 
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -186,7 +185,7 @@ func (r *ServingReconciler) applyChildren(ctx context.Context, v *servingVisit) 
 		}
 		live, err := v.set.Apply(ctx, child)
 		if err != nil {
-			return explained(v.run, refused(err))
+			return explained(v.run, apply.Refused(err))
 		}
 		v.live.Objects = append(v.live.Objects, live)
 	}
@@ -225,22 +224,6 @@ func (r *ServingReconciler) decide(v *servingVisit) error {
 	}
 	v.desired = append(v.desired, own...)
 	return nil
-}
-
-// forbiddenDelay is how often something is tried again that a quota or a policy does not allow.
-const forbiddenDelay = 30 * time.Second
-
-// refused turns what the API server or an engine's webhook says no to into a problem for the user: sending the same again
-// gives the same answer, except that a quota may get room and a policy may be changed.
-func refused(err error) error {
-	switch {
-	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
-		return problem.Stalled(corev1beta2.RefusedReason, "%s", err)
-	case apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return problem.WaitingUntil(forbiddenDelay, corev1beta2.RefusedReason, "%s", err)
-	default:
-		return err
-	}
 }
 
 // explained puts what the run knows about a refusal in the place of the engine's own words.

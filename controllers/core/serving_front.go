@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/apply"
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/core/route"
 	"github.com/openfunction/openfunction/pkg/core/serving"
@@ -96,7 +97,7 @@ func (r *ServingReconciler) applyFront(ctx context.Context, v *servingVisit) err
 	}
 	live, err := v.set.Apply(ctx, front(v.input, route.Route{Backends: backends}))
 	if err != nil {
-		return refused(err)
+		return apply.Refused(err)
 	}
 	v.front = live.(*corev1.Service)
 	return nil
