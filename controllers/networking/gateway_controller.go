@@ -171,14 +171,15 @@ func (r *GatewayReconciler) checkGrant(ctx context.Context, v *gatewayVisit) err
 	if networking.Granted(grants, g) {
 		return nil
 	}
-	if err := r.releaseAll(ctx, g, types.NamespacedName{}); err != nil {
+	if err := r.releaseAll(ctx, r.Client, g, types.NamespacedName{}); err != nil {
 		return err
 	}
 	return problem.Stalled(networkingv1alpha1.NotGrantedReason, "The Kubernetes Gateway %s is in another namespace and no ReferenceGrant there lets Gateways of namespace %s use it; "+
 		"have one made, or use a Kubernetes Gateway of this namespace", target, g.Namespace)
 }
 
-// finalize takes the listeners away from every Kubernetes Gateway, deletes the one that was made, and lets the Gateway go.
+// finalize takes the listeners away from every Kubernetes Gateway, deletes the one that was made, and lets the Gateway go. It reads past the cache:
+// what that does not show yet would stay for ever.
 func (r *GatewayReconciler) finalize(ctx context.Context, g *networkingv1alpha1.Gateway) error {
 	if !controllerutil.ContainsFinalizer(g, networkingv1alpha1.Finalizer) {
 		return nil
@@ -188,7 +189,7 @@ func (r *GatewayReconciler) finalize(ctx context.Context, g *networkingv1alpha1.
 		return err
 	}
 	if len(installed) > 0 {
-		if err := r.releaseAll(ctx, g, types.NamespacedName{}); err != nil {
+		if err := r.releaseAll(ctx, r.Live, g, types.NamespacedName{}); err != nil {
 			return err
 		}
 	}

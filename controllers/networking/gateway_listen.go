@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +21,7 @@ import (
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	networkingv1alpha1 "github.com/openfunction/openfunction/apis/networking/v1alpha1"
+	"github.com/openfunction/openfunction/pkg/apply"
 	"github.com/openfunction/openfunction/pkg/networking"
 	"github.com/openfunction/openfunction/pkg/problem"
 )
@@ -60,6 +62,9 @@ func (r *GatewayReconciler) find(ctx context.Context, key types.NamespacedName) 
 	return nil, nil
 }
 
+// namespaceDelay is how often the namespace of gatewayDef is looked for while it does not exist: namespaces are not watched.
+const namespaceDelay = 10 * time.Second
+
 // create makes the Kubernetes Gateway of gatewayDef. It belongs to the Gateway by a label, and where it is in the same namespace by an owner
 // reference too.
 func (r *GatewayReconciler) create(ctx context.Context, g *networkingv1alpha1.Gateway) (*gatewayv1.Gateway, error) {
@@ -82,8 +87,11 @@ func (r *GatewayReconciler) create(ctx context.Context, g *networkingv1alpha1.Ga
 	if _, err := networking.Adopt(object, g); err != nil {
 		return nil, err
 	}
-	if err := r.Create(ctx, object, client.FieldOwner(fieldOwner)); err != nil {
-		return nil, refused(fmt.Errorf("making the Kubernetes Gateway %s: %w", key, err))
+	if err := r.Create(ctx, object, client.FieldOwner(fieldOwner)); apierrors.IsNotFound(err) {
+		return nil, problem.WaitingUntil(namespaceDelay, networkingv1alpha1.NamespaceNotFoundReason,
+			"Namespace %q of gatewayDef does not exist; make it, or name another", key.Namespace)
+	} else if err != nil {
+		return nil, apply.Refused(fmt.Errorf("making the Kubernetes Gateway %s: %w", key, err))
 	}
 	log.FromContext(ctx).Info("Applied", "kind", "Gateway", "object", klog.KObj(object))
 	return typed(object)
@@ -111,13 +119,13 @@ func (r *GatewayReconciler) letGo(ctx context.Context, v *gatewayVisit) error {
 	if !isReady(v.gateway) {
 		return nil
 	}
-	return r.releaseAll(ctx, v.gateway, v.gateway.Target())
+	return r.releaseAll(ctx, r.Client, v.gateway, v.gateway.Target())
 }
 
 // releaseAll takes away all that was brought to Kubernetes Gateways, but for the one that is kept, and deletes what was made.
-func (r *GatewayReconciler) releaseAll(ctx context.Context, g *networkingv1alpha1.Gateway, keep types.NamespacedName) error {
+func (r *GatewayReconciler) releaseAll(ctx context.Context, from client.Reader, g *networkingv1alpha1.Gateway, keep types.NamespacedName) error {
 	all := &gatewayv1.GatewayList{}
-	if err := r.List(ctx, all); err != nil {
+	if err := from.List(ctx, all); err != nil {
 		return fmt.Errorf("listing Kubernetes Gateways: %w", err)
 	}
 	for i := range all.Items {
@@ -140,7 +148,9 @@ func (r *GatewayReconciler) release(ctx context.Context, g *networkingv1alpha1.G
 		}
 		uid := gateway.UID
 		err := r.Delete(ctx, gateway, client.Preconditions{UID: &uid})
-		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+			return nil // it has gone already
+		} else if err != nil {
 			return fmt.Errorf("deleting the Kubernetes Gateway %s: %w", klog.KObj(gateway), err)
 		}
 		log.FromContext(ctx).Info("Pruned", "kind", "Gateway", "object", klog.KObj(gateway))
@@ -173,7 +183,7 @@ func (r *GatewayReconciler) change(ctx context.Context, seen *gatewayv1.Gateway,
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Patch(ctx, live, patch, client.FieldOwner(fieldOwner)); err != nil {
-		return nil, refused(fmt.Errorf("changing the listeners of the Kubernetes Gateway %s: %w", klog.KObj(seen), err))
+		return nil, apply.Refused(fmt.Errorf("changing the listeners of the Kubernetes Gateway %s: %w", klog.KObj(seen), err))
 	}
 	log.FromContext(ctx).Info("Applied", "kind", "Gateway", "object", klog.KObj(seen))
 	return typed(live)
@@ -193,12 +203,4 @@ func (r *GatewayReconciler) grants(ctx context.Context, namespace string) ([]gat
 		return nil, fmt.Errorf("listing the ReferenceGrants of %s: %w", namespace, err)
 	}
 	return list.Items, nil
-}
-
-// refused turns what the API server says no to into a problem for the user: the same again gives the same answer.
-func refused(err error) error {
-	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
-		return problem.Stalled(corev1beta2.RefusedReason, "%s", err)
-	}
-	return err
 }

@@ -5,7 +5,6 @@ package networking
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -58,20 +57,27 @@ func mirror(g *networkingv1alpha1.Gateway, target *gatewayv1.Gateway, theirs gat
 	status.Mark(g, our, c.Status, c.Reason, message)
 }
 
-// showListeners says whether each listener is served, and of the first that is not, why.
+// showListeners says whether each listener is served, and of the first that is not, why. What was said against one before it changed is waited for to
+// be said again, or taken back.
 func showListeners(g *networkingv1alpha1.Gateway, target *gatewayv1.Gateway) {
+	answered := len(g.Status.Listeners) >= len(g.Listeners())
 	for _, state := range g.Status.Listeners {
 		for _, kind := range []gatewayv1.ListenerConditionType{
 			gatewayv1.ListenerConditionAccepted, gatewayv1.ListenerConditionResolvedRefs, gatewayv1.ListenerConditionProgrammed,
 		} {
-			if c := meta.FindStatusCondition(state.Conditions, string(kind)); c != nil && c.Status == metav1.ConditionFalse && c.ObservedGeneration >= target.Generation {
+			c := meta.FindStatusCondition(state.Conditions, string(kind))
+			switch {
+			case c == nil || c.Status == metav1.ConditionTrue:
+			case c.Status == metav1.ConditionFalse && c.ObservedGeneration >= target.Generation:
 				status.Mark(g, networkingv1alpha1.ListenersReadyCondition, metav1.ConditionFalse, networkingv1alpha1.ListenerNotReadyReason,
 					fmt.Sprintf("Listener %s: %s: %s", state.Name, c.Reason, c.Message))
 				return
+			default:
+				answered = false
 			}
 		}
 	}
-	if len(g.Status.Listeners) < len(g.Listeners()) {
+	if !answered {
 		status.Mark(g, networkingv1alpha1.ListenersReadyCondition, metav1.ConditionUnknown, networkingv1alpha1.PendingReason,
 			"The controller of the Kubernetes Gateway has not answered for every listener")
 		return
@@ -90,19 +96,20 @@ func readyMessage(g *networkingv1alpha1.Gateway) string {
 // showProblem gives what keeps the listeners from the Kubernetes Gateway its place among the parts: what they said of an earlier spec is not true of
 // this one.
 func showProblem(g *networkingv1alpha1.Gateway, err error) {
-	stalled, ok := problem.AsStalled(err)
-	if !ok {
+	if stalled, is := problem.AsStalled(err); is {
+		status.Mark(g, networkingv1alpha1.ScheduledCondition, metav1.ConditionFalse, stalled.Reason, stalled.Message)
+	} else if waiting, is := problem.AsWaiting(err); is {
+		status.Mark(g, networkingv1alpha1.ScheduledCondition, metav1.ConditionUnknown, waiting.Reason, waiting.Message)
+	} else {
 		return
 	}
 	g.Status.Addresses, g.Status.Listeners = nil, nil
 	status.Clear(g, networkingv1alpha1.ProgrammedCondition)
 	status.Clear(g, networkingv1alpha1.ListenersReadyCondition)
-	status.Mark(g, networkingv1alpha1.ScheduledCondition, metav1.ConditionFalse, stalled.Reason, stalled.Message)
 }
 
 // markOverridden says which listeners do not answer to their own host name.
 func markOverridden(g *networkingv1alpha1.Gateway) {
-	g.Status.Conditions = slices.DeleteFunc(g.Status.Conditions, func(c metav1.Condition) bool { return c.LastTransitionTime.IsZero() })
 	names := g.OverriddenHostnames()
 	if len(names) == 0 {
 		status.Clear(g, networkingv1alpha1.UnsupportedCondition)

@@ -4,11 +4,14 @@ package networking_test
 
 import (
 	"strings"
+	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
@@ -194,6 +197,31 @@ var _ = Describe("A Gateway with gatewayDef", func() {
 		eventually(ctx, "all to go", func() bool {
 			return !exists[networkingv1alpha1.Gateway](ctx, w.Namespace, "hello") && !exists[gatewayv1.Gateway](ctx, w.Namespace, "second")
 		})
+	})
+
+	It("deletes it in another namespace too, before the cache has seen it", func(ctx SpecContext) {
+		behind.Lock()
+		hear := sync.OnceFunc(behind.Unlock)
+		DeferCleanup(hear)
+		g := applyIn[networkingv1alpha1.Gateway](ctx, platform, ours(defOwn, httpOnly))
+		eventually(ctx, "the Kubernetes Gateway", func() bool { return exists[gatewayv1.Gateway](ctx, w.Namespace, "hello") })
+		Expect(cp.Client.Delete(ctx, g)).To(Succeed())
+		eventually(ctx, "the Gateway to go", func() bool { return !exists[networkingv1alpha1.Gateway](ctx, platform, "hello") })
+		Expect(exists[gatewayv1.Gateway](ctx, w.Namespace, "hello")).To(BeFalse())
+		hear()
+	})
+
+	It("waits for its namespace", func(ctx SpecContext) {
+		later := w.Namespace + "-later"
+		g := applyIn[networkingv1alpha1.Gateway](ctx, platform, ours(strings.ReplaceAll(defOwn, "$NAMESPACE", later), httpOnly))
+		reason := func() string {
+			Expect(cp.Client.Get(ctx, client.ObjectKeyFromObject(g), g)).To(Succeed())
+			return condition(g, networkingv1alpha1.ReadyCondition).Reason
+		}
+		eventually(ctx, "it to say so", func() bool { return reason() == networkingv1alpha1.NamespaceNotFoundReason })
+		Expect(condition(g, networkingv1alpha1.ScheduledCondition).Message).To(ContainSubstring(later))
+		Expect(cp.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: later}})).To(Succeed())
+		eventually(ctx, "it to go on by itself", func() bool { return reason() == networkingv1alpha1.ReadyCondition })
 	})
 
 	It("does not take over one of somebody else's", func(ctx SpecContext) {

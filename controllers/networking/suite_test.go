@@ -4,7 +4,10 @@ package networking_test
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,7 +43,33 @@ var (
 	recorder = kit.NewRecorder(nil)
 	// w is the world of the spec that runs.
 	w *kit.World
+	// behind lets a spec hold back what the controllers hear of Kubernetes Gateways.
+	behind lag
 )
+
+// lag holds back what the watches of Kubernetes Gateways report while it is locked.
+type lag struct{ sync.RWMutex }
+
+func (l *lag) Handle(c kit.Call, req *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	res, err := send(req)
+	if err == nil && c.Verb == "watch" && c.Resource == "gateways" && c.Group == gatewayv1.GroupName {
+		res.Body = &late{ReadCloser: res.Body, until: &l.RWMutex}
+	}
+	return res, err
+}
+
+// late is a stream whose readers get nothing while a lock is held.
+type late struct {
+	io.ReadCloser
+	until *sync.RWMutex
+}
+
+func (l *late) Read(p []byte) (int, error) {
+	n, err := l.ReadCloser.Read(p)
+	l.until.RLock()
+	defer l.until.RUnlock()
+	return n, err
+}
 
 // platform is the namespace of the operator and the router.
 const platform = "openfunction"
@@ -60,6 +89,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(cp.PlayEngines(engines)).To(Succeed())
 	running, err := cp.Run(engines, kit.Program{
 		Config: operator, Cache: corecontrollers.CacheOptions(corecontrollers.Options{}), NewCache: corecontrollers.NewCache, Recorder: recorder, Setup: setup,
+		Interference: &behind,
 	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(running.Stop)

@@ -28,6 +28,8 @@ const (
 	InvalidTemplateReason = "InvalidTemplate"
 	// GatewayNotFoundReason: the Kubernetes Gateway of gatewayRef does not exist.
 	GatewayNotFoundReason = "GatewayNotFound"
+	// NamespaceNotFoundReason: the namespace of gatewayDef does not exist yet.
+	NamespaceNotFoundReason = "NamespaceNotFound"
 	// NotGrantedReason: the Kubernetes Gateway is in another namespace and no ReferenceGrant there lets this one use it.
 	NotGrantedReason = "NotGranted"
 	// NameTakenReason: the name of the Kubernetes Gateway to make is used by one of somebody else.
