@@ -70,6 +70,45 @@ func TestExternalWithoutABrokenListener(t *testing.T) {
 	}
 }
 
+func TestVerdict(t *testing.T) {
+	const now = 3
+	said := func(accepted, resolved metav1.ConditionStatus, reason string, generation int64) []metav1.Condition {
+		return []metav1.Condition{
+			{Type: "Accepted", Status: accepted, Reason: "NoMatchingParent", Message: "no listener", ObservedGeneration: generation},
+			{Type: "ResolvedRefs", Status: resolved, Reason: reason, Message: "of a filter", ObservedGeneration: generation},
+		}
+	}
+	const yes, no, unknown = metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown
+	for name, c := range map[string]struct {
+		conditions []metav1.Condition
+		want       metav1.Condition
+	}{
+		"Carried":    {said(yes, yes, "ResolvedRefs", now), metav1.Condition{Status: yes}},
+		"WithoutRef": {said(yes, yes, "ResolvedRefs", now)[:1], metav1.Condition{Status: yes}},
+		"Refused":    {said(no, yes, "ResolvedRefs", now), metav1.Condition{Status: no, Reason: "NoMatchingParent", Message: "The gateway refuses the route: no listener"}},
+		"RefusedRef": {said(yes, no, "BackendNotFound", now), metav1.Condition{Status: no, Reason: "BackendNotFound", Message: "The gateway refuses the route: of a filter"}},
+		"NotGranted": {said(yes, no, "RefNotPermitted", now), metav1.Condition{Status: unknown, Reason: "Pending",
+			Message: "The gateway lacks a ReferenceGrant; that for the router is on its way, one for a backendRef in a filter is to be made there: of a filter"}},
+		"Earlier": {said(no, yes, "ResolvedRefs", now-1), pendingVerdict},
+		"Unsure":  {said(unknown, yes, "ResolvedRefs", now), pendingVerdict},
+		"Unheard": {nil, pendingVerdict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ref := gatewayv1.ParentReference{Namespace: ptr.To(gatewayv1.Namespace("infra")), Name: "gateway"}
+			route := &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Generation: now}}
+			route.Spec.ParentRefs = []gatewayv1.ParentReference{ref}
+			route.Status.Parents = []gatewayv1.RouteParentStatus{
+				{ParentRef: gatewayv1.ParentReference{Name: "gateway"}, Conditions: said(no, no, "Other", now)}, {ParentRef: ref, Conditions: c.conditions}}
+			if diff := cmp.Diff(c.want, networking.Verdict(route)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+var pendingVerdict = metav1.Condition{Status: metav1.ConditionUnknown, Reason: "Pending",
+	Message: "The gateway has not taken up the route yet; if that stays so, look at its Gateway and GatewayClass"}
+
 func TestAllows(t *testing.T) {
 	internal := kubernetesGateway()
 	internal.Spec.Listeners = internal.Spec.Listeners[:1]

@@ -79,7 +79,8 @@ func Verdict(r *gatewayv1.HTTPRoute) metav1.Condition {
 		case c == nil || c.ObservedGeneration < r.Generation || c.Status == metav1.ConditionUnknown:
 			return pending
 		case c.Status == metav1.ConditionFalse && c.Reason == string(gatewayv1.RouteReasonRefNotPermitted):
-			return pending // the grant is on its way
+			pending.Message = "The gateway lacks a ReferenceGrant; that for the router is on its way, one for a backendRef in a filter is to be made there: " + c.Message
+			return pending
 		case c.Status == metav1.ConditionFalse:
 			return metav1.Condition{Status: c.Status, Reason: c.Reason, Message: "The gateway refuses the route: " + c.Message}
 		}
