@@ -36,14 +36,14 @@ type progress struct {
 	Ended bool `json:"ended,omitempty"`
 }
 
-// progressOf reads it; of a canary that has just come to another version there is none yet.
+// progressOf reads it; of a canary that has just come to another version there is none yet, and what nobody of us wrote is none.
 func progressOf(canary *corev1beta2.Serving) progress {
 	if canary == nil {
 		return progress{}
 	}
 	var p progress
 	fresh := progress{Revision: canary.Annotations[corev1beta2.RevisionAnnotation]}
-	if json.Unmarshal([]byte(canary.Annotations[corev1beta2.RolloutAnnotation]), &p) != nil || p.Revision != fresh.Revision {
+	if json.Unmarshal([]byte(canary.Annotations[corev1beta2.RolloutAnnotation]), &p) != nil || p.Revision != fresh.Revision || p.Step < 0 {
 		return fresh
 	}
 	return p
@@ -102,6 +102,9 @@ func (p progress) next(is health, steps []corev1beta2.RolloutStep, released int,
 		p = p.at(max(1, released), now)
 	}
 	p.Step = min(p.Step, len(steps))
+	if p.Since.After(now) { // the clock was set back
+		p = p.at(p.Step, now)
+	}
 	pause := steps[p.Step-1].Pause
 	if pause == nil {
 		return p, 0, false
@@ -165,7 +168,7 @@ func (v *functionVisit) released(candidate string) int {
 	if err != nil {
 		return 0
 	}
-	return n
+	return max(n, 0)
 }
 
 // isTaken tells that the canary has been accepted: the function's own Serving is becoming what the canary is, which has all requests meanwhile.
@@ -314,7 +317,7 @@ func (r *FunctionReconciler) dismissCanary(ctx context.Context, v *functionVisit
 		return nil
 	}
 	p, now := progressOf(v.canary), r.Clock.Now()
-	if !p.Ended {
+	if !p.Ended || p.Since.After(now) { // it has just ended, or the clock was set back
 		p = p.at(p.Step, now)
 		p.Ended = true
 		if err := r.keepProgress(ctx, v, p); err != nil {
@@ -322,7 +325,7 @@ func (r *FunctionReconciler) dismissCanary(ctx context.Context, v *functionVisit
 		}
 	}
 	if left := p.Since.Add(r.Drain).Sub(now); left > 0 {
-		v.again(min(left, r.Drain))
+		v.again(left)
 		return nil
 	}
 	if v.serving != nil && v.serving.Status.ObservedGeneration != v.serving.Generation {

@@ -82,7 +82,7 @@ func TestRolloutProgress(t *testing.T) {
 		{"StaysStopped", "what failed under load may look well without", since(2, time.Hour, "stopped"), healthReady, "10/1m 50/1m", 0, since(2, time.Hour, "stopped"), 0, false},
 		{"PromotedAllTheSame", "the user decides", since(2, time.Hour, "stopped"), healthReady, "10/1m 50/1m", 3, since(2, time.Hour, "stopped"), 0, true},
 		{"FewerSteps", "steps may change meanwhile", since(4, time.Second), healthReady, "10/1m 50/1m", 0, since(2, time.Second), 59 * time.Second, false},
-		{"ClockSetBack", "a step takes no longer than its pause from now", since(1, -time.Hour), healthReady, "10/1m 50/1m", 0, since(1, -time.Hour), time.Minute, false},
+		{"ClockSetBack", "a step takes no longer than its pause from now", since(1, -time.Hour), healthReady, "10/1m 50/1m", 0, since(1, 0), time.Minute, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, recheck, done := test.from.next(test.is, steps(test.steps), test.released, noon)
@@ -96,8 +96,34 @@ func TestRolloutProgress(t *testing.T) {
 	}
 }
 
+func TestProgressIsReadAsItWasWritten(t *testing.T) {
+	for _, test := range []struct {
+		name, because, text string
+		want                progress
+	}{
+		{"Written", "it goes on from there", since(2, time.Minute, "stopped").String(), since(2, time.Minute, "stopped")},
+		{"None", "nothing has begun", "", progress{Revision: "r"}},
+		{"Another", "it says nothing of another version", `{"revision":"q","step":2}`, progress{Revision: "r"}},
+		{"Garbage", "somebody else wrote it", "2", progress{Revision: "r"}},
+		{"Negative", "there is no such step", `{"revision":"r","step":-3}`, progress{Revision: "r"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			canary := &corev1beta2.Serving{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{
+				corev1beta2.RevisionAnnotation: "r", corev1beta2.RolloutAnnotation: test.text}}}
+			got := progressOf(canary)
+			if !got.Since.Equal(&test.want.Since) {
+				t.Errorf("%s: since %s, not %s", test.because, got.Since, test.want.Since)
+			}
+			got.Since = test.want.Since // the same time in another zone
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("%s: %s", test.because, diff)
+			}
+		})
+	}
+}
+
 func TestReleased(t *testing.T) {
-	for annotation, want := range map[string]int{"": 0, "hello-1": 3, "hello-2": 0, "hello-1/2": 2, "hello-1/3": 3, "hello-1/x": 0, "hello-1/": 0, "hello-1/-4": -4} {
+	for annotation, want := range map[string]int{"": 0, "hello-1": 3, "hello-2": 0, "hello-1/2": 2, "hello-1/3": 3, "hello-1/x": 0, "hello-1/": 0, "hello-1/-4": 0} {
 		f := &corev1beta2.Function{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{corev1beta2.PromoteAnnotation: annotation}}}
 		f.Spec.Serving = &corev1beta2.ServingImpl{Rollout: &corev1beta2.Rollout{Steps: steps("10 50")}}
 		if got := (&functionVisit{function: f}).released("hello-1"); got != want {
