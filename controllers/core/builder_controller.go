@@ -60,9 +60,6 @@ type BuilderReconciler struct {
 	// Settings are the operator's.
 	Settings core.BuildSettings
 
-	// Kinds are the kinds of engines that the manager watches.
-	Kinds *provider.Kinds
-
 	providers *provider.Watches
 }
 
@@ -75,7 +72,7 @@ type builderVisit struct {
 }
 
 func (r *BuilderReconciler) setup(mgr ctrl.Manager, options Options) error {
-	askNamespace, ifLevelChanged := enqueueIn(r, &corev1beta2.BuilderList{})
+	askNamespace, ifLevelChanged := enqueueIn(r, &corev1beta2.BuilderList{}, isAnotherLevel)
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("builder").
 		For(&corev1beta2.Builder{}).
@@ -86,7 +83,7 @@ func (r *BuilderReconciler) setup(mgr ctrl.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the Builder controller: %w", err)
 	}
-	r.providers = r.Kinds.For(c, &corev1beta2.Builder{}, nil)
+	r.providers = options.Kinds.For(c, &corev1beta2.Builder{}, nil)
 	return nil
 }
 

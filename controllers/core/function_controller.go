@@ -74,6 +74,7 @@ type functionVisit struct {
 }
 
 func (r *FunctionReconciler) setup(mgr ctrl.Manager, options Options) error {
+	askNamespace, ifRelabelled := enqueueIn(r, &corev1beta2.FunctionList{}, isRelabelled)
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("function").
 		For(&corev1beta2.Function{}).
@@ -82,6 +83,7 @@ func (r *FunctionReconciler) setup(mgr ctrl.Manager, options Options) error {
 		Owns(&appsv1.ControllerRevision{}).
 		Watches(&networkingv1alpha1.Gateway{}, handler.EnqueueRequestsFromMapFunc(r.functionsAt), ctrlbuilder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(provider.Definition(), provider.EnqueueAll(r, networking.GatewayAPI.Kinds, &corev1beta2.FunctionList{})).
+		WatchesMetadata(namespaceMetadata(), askNamespace, ifRelabelled).
 		WithOptions(controllerOptions(options)).
 		Build(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
@@ -124,11 +126,15 @@ func (r *FunctionReconciler) Reconcile(ctx context.Context, f *corev1beta2.Funct
 	return ctrl.Result{RequeueAfter: v.recheck}, nil
 }
 
-// again asks for another look after a while; 0 asks for none.
-func (v *functionVisit) again(after time.Duration) {
-	if after > 0 && (v.recheck == 0 || after < v.recheck) {
-		v.recheck = after
+// again asks for another look after a while, unless one comes sooner; 0 asks for none.
+func (v *functionVisit) again(after time.Duration) { v.recheck = soonest(v.recheck, after) }
+
+// soonest is the shorter of two times to wait, of which 0 is none.
+func soonest(a, b time.Duration) time.Duration {
+	if a <= 0 || b <= 0 {
+		return max(a, b, 0)
 	}
+	return min(a, b)
 }
 
 // showFunction gives what stalls a part its place in the condition of that part and in the established fields: what they said of an

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/apply"
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/core/dapr"
 )
@@ -112,7 +113,7 @@ func (p progress) next(is health, steps []corev1beta2.RolloutStep, released int,
 	left := p.Since.Add(pause.Duration).Sub(now)
 	switch {
 	case left > 0:
-		return p, min(left, pause.Duration), false
+		return p, left, false
 	case p.Step == len(steps):
 		return p, 0, true
 	}
@@ -306,7 +307,7 @@ func (r *FunctionReconciler) keepProgress(ctx context.Context, v *functionVisit,
 	metav1.SetMetaDataAnnotation(&v.canary.ObjectMeta, corev1beta2.RolloutAnnotation, p.String())
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Patch(ctx, v.canary, patch, client.FieldOwner(functionFieldOwner)); err != nil {
-		return fmt.Errorf("writing how far the rollout of Serving %s has come: %w", v.canary.Name, err)
+		return fmt.Errorf("writing how far the rollout of Serving %s has come: %w", v.canary.Name, apply.LostRace(v.canary, err))
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,9 +28,6 @@ import (
 // +kubebuilder:rbac:groups=networking.openfunction.io,resources=gateways,verbs=list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
-
-// takenDelay is how soon a name that somebody else has is looked at again: other people's HTTPRoutes are not watched.
-const takenDelay = 30 * time.Second
 
 // route keeps the HTTPRoute of the function where there is a Gateway for it, and tells where the function answers.
 func (r *FunctionReconciler) route(ctx context.Context, v *functionVisit) error {
@@ -70,13 +66,11 @@ func (r *FunctionReconciler) route(ctx context.Context, v *functionVisit) error 
 // judged makes a problem of the route a condition: it does not keep the function from being served inside the cluster.
 func (v *functionVisit) judged(verdict metav1.Condition, err error) (metav1.Condition, error) {
 	if stalled, is := problem.AsStalled(err); is {
-		if stalled.Reason == apply.NameTaken {
-			v.recheck = soonest(v.recheck, takenDelay)
-		}
+		v.again(stalled.Recheck)
 		return metav1.Condition{Status: metav1.ConditionFalse, Reason: stalled.Reason, Message: stalled.Message}, nil
 	}
 	if waiting, is := problem.AsWaiting(err); is {
-		v.recheck = soonest(v.recheck, waiting.Recheck)
+		v.again(waiting.Recheck)
 		return metav1.Condition{Status: metav1.ConditionUnknown, Reason: waiting.Reason, Message: waiting.Message}, nil
 	}
 	return verdict, err
@@ -98,14 +92,6 @@ func (v *functionVisit) showRouted(verdict metav1.Condition, unrouted bool) {
 		verdict.Reason, verdict.Message = corev1beta2.AddressedReason, "Reachable at "+addresses[len(addresses)-1].Value
 	}
 	status.Mark(f, corev1beta2.RoutedCondition, verdict.Status, verdict.Reason, verdict.Message)
-}
-
-// soonest is the shorter of two times to wait, of which 0 is none.
-func soonest(a, b time.Duration) time.Duration {
-	if a == 0 || b == 0 {
-		return max(a, b)
-	}
-	return min(a, b)
 }
 
 // defaultGateway is the Gateway of functions that name none.
@@ -236,7 +222,8 @@ func (r *FunctionReconciler) showRoute(
 	f.Status.Addresses = internal(f.Status.Addresses)
 	verdict := networking.Verdict(live)
 	if verdict.Status == metav1.ConditionUnknown && isYoung(live, r.Clock.Now()) {
-		v.hold, v.recheck = true, soonest(v.recheck, youth)
+		v.hold = true
+		v.again(youth)
 	}
 	if verdict.Status != metav1.ConditionTrue || len(f.Status.Addresses) == 0 {
 		return verdict, nil

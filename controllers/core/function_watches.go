@@ -4,13 +4,13 @@ package core
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -19,6 +19,7 @@ import (
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	networkingv1alpha1 "github.com/openfunction/openfunction/apis/networking/v1alpha1"
+	"github.com/openfunction/openfunction/pkg/enqueue"
 )
 
 // functionsAt asks for the Functions whose route goes through a Gateway of ours.
@@ -28,16 +29,10 @@ func (r *FunctionReconciler) functionsAt(ctx context.Context, gateway client.Obj
 
 // functionsBehind asks for the Functions whose route goes through a Kubernetes Gateway.
 func (r *FunctionReconciler) functionsBehind(ctx context.Context, target client.Object) []reconcile.Request {
-	all := &networkingv1alpha1.GatewayList{}
-	if err := r.List(ctx, all); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Listing Gateways")
-		return nil
-	}
+	uses := func(g *networkingv1alpha1.Gateway) bool { return g.Target() == client.ObjectKeyFromObject(target) }
 	var gateways []types.NamespacedName
-	for i := range all.Items {
-		if g := &all.Items[i]; g.Target() == client.ObjectKeyFromObject(target) {
-			gateways = append(gateways, client.ObjectKeyFromObject(g))
-		}
+	for _, g := range enqueue.Matching(ctx, r, &networkingv1alpha1.GatewayList{}, uses) {
+		gateways = append(gateways, g.NamespacedName)
 	}
 	return r.functionsAtAny(ctx, gateways)
 }
@@ -46,23 +41,17 @@ func (r *FunctionReconciler) functionsAtAny(ctx context.Context, gateways []type
 	if len(gateways) == 0 {
 		return nil
 	}
-	all := &corev1beta2.FunctionList{}
-	if err := r.List(ctx, all); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Listing Functions")
-		return nil
-	}
-	var requests []reconcile.Request
-	for i := range all.Items {
-		f := &all.Items[i]
+	return enqueue.Matching(ctx, r, &corev1beta2.FunctionList{}, func(f *corev1beta2.Function) bool {
 		if f.Spec.Serving == nil || f.Spec.Serving.HTTP() == nil {
-			continue
+			return false
 		}
-		if key, _ := gatewayOf(ptr.Deref(f.Spec.Serving.HTTP().Route, corev1beta2.Route{})); slices.Contains(gateways, key) {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(f)})
-		}
-	}
-	return requests
+		key, _ := gatewayOf(ptr.Deref(f.Spec.Serving.HTTP().Route, corev1beta2.Route{}))
+		return slices.Contains(gateways, key)
+	})
 }
+
+// isRelabelled tells whether a selector of a listener may choose otherwise.
+func isRelabelled(before, after map[string]string) bool { return !maps.Equal(before, after) }
 
 // listenerChanges passes on what changes the addresses of functions. A Kubernetes Gateway also counts the routes attached to it, which is no news to
 // those already there.

@@ -11,12 +11,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
 	ctrlbuilder "sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
@@ -27,6 +24,7 @@ import (
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core/builder/tekton"
 	"github.com/openfunction/openfunction/pkg/core/podsecurity"
+	"github.com/openfunction/openfunction/pkg/enqueue"
 	"github.com/openfunction/openfunction/pkg/problem"
 )
 
@@ -48,28 +46,21 @@ func enforcedIn(ctx context.Context, c client.Reader, name string) (string, erro
 	return namespace.Labels[podsecurity.EnforceLabel], nil
 }
 
-// enqueueIn asks for every object of a list that is in a namespace whose level changes.
-func enqueueIn(c client.Reader, list client.ObjectList) (handler.EventHandler, ctrlbuilder.WatchesOption) {
+// enqueueIn asks for every object of a list that is in a namespace whose labels have changed so that it matters.
+func enqueueIn(c client.Reader, list client.ObjectList, matters func(before, after map[string]string) bool) (handler.EventHandler, ctrlbuilder.WatchesOption) {
 	ask := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, namespace client.Object) []reconcile.Request {
-		all := list.DeepCopyObject().(client.ObjectList)
-		if err := c.List(ctx, all, client.InNamespace(namespace.GetName())); err != nil {
-			ctrl.LoggerFrom(ctx).Error(err, "Listing what the level of a namespace concerns")
-			return nil
-		}
-		var requests []reconcile.Request
-		_ = meta.EachListItem(all, func(object runtime.Object) error {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object.(client.Object))})
-			return nil
-		})
-		return requests
+		return enqueue.Every(ctx, c, list, client.InNamespace(namespace.GetName()))
 	})
 	return ask, ctrlbuilder.WithPredicates(predicate.Funcs{
 		CreateFunc: func(ctrlevent.CreateEvent) bool { return false },
-		UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
-			return e.ObjectOld.GetLabels()[podsecurity.EnforceLabel] != e.ObjectNew.GetLabels()[podsecurity.EnforceLabel]
-		},
+		UpdateFunc: func(e ctrlevent.UpdateEvent) bool { return matters(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels()) },
 		DeleteFunc: func(ctrlevent.DeleteEvent) bool { return false },
 	})
+}
+
+// isAnotherLevel tells whether another Pod Security level is enforced.
+func isAnotherLevel(before, after map[string]string) bool {
+	return before[podsecurity.EnforceLabel] != after[podsecurity.EnforceLabel]
 }
 
 // resolveNamespace reads what the namespace asks of pods.
@@ -87,8 +78,12 @@ func (r *ServingReconciler) checkPods(_ context.Context, v *servingVisit) error 
 			continue
 		}
 		if broken := podsecurity.Violations(level, pod); broken != "" {
-			return problem.Stalled(corev1beta2.PodSecurityReason, "Namespace %s enforces Pod Security %q; mend spec.serving.template: %s",
-				v.serving.Namespace, level, broken)
+			template := "spec.template"
+			if v.serving.Labels[corev1beta2.FunctionLabel] != "" {
+				template = "spec.serving.template"
+			}
+			return problem.Stalled(corev1beta2.PodSecurityReason, "Namespace %s enforces Pod Security %q; mend %s: %s",
+				v.serving.Namespace, level, template, broken)
 		}
 	}
 	return nil

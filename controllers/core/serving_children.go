@@ -96,7 +96,7 @@ func (r *ServingReconciler) prune(ctx context.Context, v *servingVisit) error {
 	if left, err := r.draining(ctx, v, stale); err != nil {
 		return err
 	} else if left > 0 {
-		v.lookAgain(left)
+		v.again(left)
 		return nil
 	}
 	if err := r.pruneToken(ctx, v, len(stale) > 0); err != nil {
@@ -271,7 +271,7 @@ func (r *ServingReconciler) applyInvocation(ctx context.Context, v *servingVisit
 	if stalled, is := problem.AsStalled(err); is && stalled.Reason == apply.NameTaken {
 		daprs, readErr := r.isDaprs(ctx, invocation)
 		if readErr == nil && daprs {
-			v.lookAgain(invocationDelay)
+			v.again(invocationDelay)
 			return nil
 		}
 		if readErr != nil {

@@ -46,6 +46,9 @@ import (
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
 
+// servingFieldOwner is the manager under which the Serving controller applies.
+const servingFieldOwner = "openfunction-core/serving"
+
 // ServingReconciler makes a Serving's engine objects what its run wants, and reports their health.
 type ServingReconciler struct {
 	client.Client
@@ -61,9 +64,6 @@ type ServingReconciler struct {
 	TrustDomain string
 	// Settings are the operator's.
 	Settings core.ServingSettings
-
-	// Kinds are the kinds of engines that the manager watches.
-	Kinds *provider.Kinds
 
 	providers *provider.Watches
 }
@@ -87,8 +87,11 @@ type servingVisit struct {
 	hold bool
 }
 
+// again asks for another look after a while, unless one comes sooner; 0 asks for none.
+func (v *servingVisit) again(after time.Duration) { v.recheck = soonest(v.recheck, after) }
+
 func (r *ServingReconciler) setup(mgr ctrl.Manager, options Options) error {
-	askNamespace, ifLevelChanged := enqueueIn(r, &corev1beta2.ServingList{})
+	askNamespace, ifLevelChanged := enqueueIn(r, &corev1beta2.ServingList{}, isAnotherLevel)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("serving").
 		For(&corev1beta2.Serving{}).
@@ -105,7 +108,7 @@ func (r *ServingReconciler) setup(mgr ctrl.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the Serving controller: %w", err)
 	}
-	r.providers = r.Kinds.For(c, &corev1beta2.Serving{}, map[schema.GroupVersionKind]handler.EventHandler{dapr.ComponentKind: r.enqueueReferring()})
+	r.providers = options.Kinds.For(c, &corev1beta2.Serving{}, map[schema.GroupVersionKind]handler.EventHandler{dapr.ComponentKind: r.enqueueReferring()})
 	return nil
 }
 
@@ -134,7 +137,7 @@ func (r *ServingReconciler) Reconcile(ctx context.Context, s *corev1beta2.Servin
 			announceServing(r.Recorder, s, report)
 		}
 	}()
-	v := &servingVisit{serving: s, set: apply.Set{Client: r.Client, Live: r.Live, Owner: s, FieldOwner: "openfunction-core/serving"},
+	v := &servingVisit{serving: s, set: apply.Set{Client: r.Client, Live: r.Live, Owner: s, FieldOwner: servingFieldOwner},
 		live: core.Live{ClusterDomain: r.ClusterDomain}}
 	for _, phase := range []func(context.Context, *servingVisit) error{
 		r.chooseRun, r.readFront, r.applySplit, r.checkProviders, r.checkReferences, r.resolveInputs, r.readPods, r.applyChildren, r.observe, r.doubtScaler,
@@ -304,7 +307,8 @@ func (r *ServingReconciler) show(_ context.Context, v *servingVisit) error {
 		s.Status.SetState(corev1beta2.Starting, health.Reason, health.Message)
 		status.MarkReconciling(s, health.Reason, health.Message)
 		if len(v.live.Objects) > 0 && isYoung(v.live.Objects[0], r.Clock.Now()) {
-			v.hold, v.recheck = true, youth
+			v.hold = true
+			v.again(youth)
 		}
 	}
 	return nil

@@ -24,6 +24,7 @@ import (
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/core/route"
 	"github.com/openfunction/openfunction/pkg/core/serving"
+	"github.com/openfunction/openfunction/pkg/enqueue"
 )
 
 const (
@@ -118,7 +119,7 @@ func (r *ServingReconciler) ownBackend(v *servingVisit, wanted route.Backend) ro
 		return wanted
 	}
 	v.health = core.Health{Phase: core.Starting, Reason: corev1beta2.StartingReason, Message: "Requests are about to go to the new engine"}
-	v.lookAgain(left)
+	v.again(left)
 	return serves
 }
 
@@ -189,7 +190,7 @@ func (r *ServingReconciler) splitBackend(ctx context.Context, v *servingVisit) (
 // takesRequests tells whether a Serving is ready and the Service is its front.
 func takesRequests(s *corev1beta2.Serving, itsFront *corev1.Service) bool {
 	return s.DeletionTimestamp.IsZero() && s.Status.ObservedGeneration == s.Generation &&
-		meta.IsStatusConditionTrue(s.Status.Conditions, corev1beta2.ReadyCondition) && metav1.IsControlledBy(itsFront, s)
+		meta.IsStatusConditionTrue(s.Status.Conditions, corev1beta2.ReadyCondition) && apply.Owns(s, itsFront)
 }
 
 // enqueueSplitting asks for the Servings that send a share to the one that an object is, or is the front of.
@@ -198,7 +199,7 @@ func (r *ServingReconciler) enqueueSplitting() handler.EventHandler {
 		if _, is := other.(*corev1.Service); is && other.GetLabels()[route.Label] == "" {
 			return nil
 		}
-		return r.servings(ctx, func(s *corev1beta2.Serving) bool {
+		return enqueue.Matching(ctx, r, &corev1beta2.ServingList{}, func(s *corev1beta2.Serving) bool {
 			return s.Spec.Split != nil && s.Spec.Split.Serving == other.GetName()
 		}, client.InNamespace(other.GetNamespace()), client.UnsafeDisableDeepCopy)
 	})
@@ -246,13 +247,6 @@ func remaining(since time.Time, length time.Duration, now time.Time) time.Durati
 		return 0
 	}
 	return since.Add(length).Sub(now)
-}
-
-// lookAgain asks for another call after a time, unless one comes sooner.
-func (v *servingVisit) lookAgain(after time.Duration) {
-	if v.recheck == 0 || after < v.recheck {
-		v.recheck = after
-	}
 }
 
 // addresses are the function's own name, once it has it, and where the engine makes it known outside.

@@ -16,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -27,6 +26,8 @@ import (
 	"github.com/openfunction/openfunction/pkg/apply"
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/core/dapr"
+	"github.com/openfunction/openfunction/pkg/daprd"
+	"github.com/openfunction/openfunction/pkg/enqueue"
 	"github.com/openfunction/openfunction/pkg/names"
 	"github.com/openfunction/openfunction/pkg/problem"
 )
@@ -64,33 +65,17 @@ func (r *ServingReconciler) enqueueForFrameworks() handler.EventHandler {
 		if config.GetNamespace() != r.Settings.PlatformNamespace || config.GetName() != frameworksConfig {
 			return nil
 		}
-		return r.servings(ctx, func(*corev1beta2.Serving) bool { return true })
+		return enqueue.Every(ctx, r, &corev1beta2.ServingList{})
 	})
 }
 
 // enqueueReferring asks for the Servings that refer to a Component when it comes, changes or goes.
 func (r *ServingReconciler) enqueueReferring() handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, component client.Object) []reconcile.Request {
-		return r.servings(ctx, func(s *corev1beta2.Serving) bool {
+		return enqueue.Matching(ctx, r, &corev1beta2.ServingList{}, func(s *corev1beta2.Serving) bool {
 			return slices.Contains(dapr.References(s), component.GetName())
 		}, client.InNamespace(component.GetNamespace()))
 	})
-}
-
-// servings lists the Servings that are wanted, as requests.
-func (r *ServingReconciler) servings(ctx context.Context, wanted func(*corev1beta2.Serving) bool, in ...client.ListOption) []reconcile.Request {
-	all := &corev1beta2.ServingList{}
-	if err := r.List(ctx, all, in...); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Listing the Servings that a change concerns")
-		return nil
-	}
-	var requests []reconcile.Request
-	for i := range all.Items {
-		if wanted(&all.Items[i]) {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
-		}
-	}
-	return requests
 }
 
 // resolveComponents looks up the type of every existing Component the spec refers to. One that is missing is left out.
@@ -160,7 +145,7 @@ func (r *ServingReconciler) createToken(ctx context.Context, v *servingVisit) (*
 	if err := v.set.CheckOwner(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.Create(ctx, secret, client.FieldOwner("openfunction-core/serving")); err != nil {
+	if err := r.Create(ctx, secret, client.FieldOwner(servingFieldOwner)); err != nil {
 		return nil, fmt.Errorf("creating the Secret with the app token: %w", err)
 	}
 	log.FromContext(ctx).Info("Applied", "kind", "Secret", "object", klog.KObj(secret))
@@ -179,7 +164,7 @@ func (r *ServingReconciler) rotateToken(ctx context.Context, s *corev1beta2.Serv
 	secret.Data[core.TokenKey] = newToken()
 	secret.Annotations = rotation(s)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Patch(ctx, secret, patch, client.FieldOwner("openfunction-core/serving")); err != nil {
+	if err := r.Patch(ctx, secret, patch, client.FieldOwner(servingFieldOwner)); err != nil {
 		return fmt.Errorf("rotating the app token: %w", err)
 	}
 	log.FromContext(ctx).Info("Applied", "kind", "Secret", "object", klog.KObj(secret))
@@ -212,15 +197,15 @@ func (r *ServingReconciler) resolveTrust(ctx context.Context, v *servingVisit) e
 		return nil
 	}
 	bundle := &corev1.ConfigMap{}
-	err := r.Live.Get(ctx, types.NamespacedName{Namespace: r.Settings.DaprNamespace, Name: "dapr-trust-bundle"}, bundle)
+	err := r.Live.Get(ctx, types.NamespacedName{Namespace: r.Settings.DaprNamespace, Name: daprd.TrustBundle}, bundle)
 	if apierrors.IsNotFound(err) {
 		return problem.WaitingUntil(trustDelay, corev1beta2.DaprStartingReason,
 			"Dapr has not published its certificates yet; look at the pods of dapr-sentry in namespace %s", r.Settings.DaprNamespace)
 	} else if err != nil {
 		return fmt.Errorf("reading Dapr's trust bundle: %w", err)
 	}
-	v.input.Trust = core.Trust{Anchors: bundle.Data["ca.crt"], Domain: r.TrustDomain}
-	v.recheck = trustRecheck
+	v.input.Trust = core.Trust{Anchors: bundle.Data[daprd.TrustAnchorsKey], Domain: r.TrustDomain}
+	v.again(trustRecheck)
 	return nil
 }
 

@@ -48,7 +48,7 @@ func (r *ServingReconciler) doubtScaler(ctx context.Context, v *servingVisit) er
 		if left := remaining(writtenAt(scaler, v.set.FieldOwner), workload.Patience(child), r.Clock.Now()); left > 0 {
 			v.health.Phase, v.health.Reason = core.Starting, corev1beta2.StartingReason
 			v.health.Message = fmt.Sprintf("KEDA has not got an answer for the triggers of %s %s yet", kind, child.GetName())
-			v.lookAgain(left)
+			v.again(left)
 		}
 	}
 	return nil

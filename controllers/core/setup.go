@@ -200,11 +200,11 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 		},
 		func() error {
 			return (&BuilderReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,
-				Logs: options.Logs, Settings: options.Build, Kinds: options.Kinds}).setup(mgr, options)
+				Logs: options.Logs, Settings: options.Build}).setup(mgr, options)
 		},
 		func() error {
 			return (&ServingReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: options.Clock, Recorder: recorder,
-				ClusterDomain: options.ClusterDomain, TrustDomain: options.TrustDomain, Settings: options.Serving, Kinds: options.Kinds}).setup(mgr, options)
+				ClusterDomain: options.ClusterDomain, TrustDomain: options.TrustDomain, Settings: options.Serving}).setup(mgr, options)
 		},
 	} {
 		if err := setup(); err != nil {

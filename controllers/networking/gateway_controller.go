@@ -19,6 +19,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	networkingv1alpha1 "github.com/openfunction/openfunction/apis/networking/v1alpha1"
+	"github.com/openfunction/openfunction/pkg/enqueue"
 	"github.com/openfunction/openfunction/pkg/networking"
 	"github.com/openfunction/openfunction/pkg/problem"
 	"github.com/openfunction/openfunction/pkg/provider"
@@ -45,8 +46,6 @@ type GatewayReconciler struct {
 	Recorder events.EventRecorder
 	// PlatformNamespace is the namespace whose Gateways may use Kubernetes Gateways of any namespace.
 	PlatformNamespace string
-	// Kinds are the kinds of engines that the manager watches.
-	Kinds *provider.Kinds
 
 	providers *provider.Watches
 }
@@ -78,18 +77,7 @@ func (r *GatewayReconciler) setup(mgr ctrl.Manager, options Options) error {
 // enqueue asks for the Gateways that an object concerns.
 func (r *GatewayReconciler) enqueue(concerns func(*networkingv1alpha1.Gateway, client.Object) bool) handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, object client.Object) []reconcile.Request {
-		all := &networkingv1alpha1.GatewayList{}
-		if err := r.List(ctx, all); err != nil {
-			ctrl.LoggerFrom(ctx).Error(err, "Listing Gateways")
-			return nil
-		}
-		var requests []reconcile.Request
-		for i := range all.Items {
-			if g := &all.Items[i]; concerns(g, object) {
-				requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(g)})
-			}
-		}
-		return requests
+		return enqueue.Matching(ctx, r, &networkingv1alpha1.GatewayList{}, func(g *networkingv1alpha1.Gateway) bool { return concerns(g, object) })
 	})
 }
 

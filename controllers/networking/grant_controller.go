@@ -36,8 +36,6 @@ type GrantReconciler struct {
 	client.Client
 	// Router is the Service that the HTTPRoutes lead to.
 	Router types.NamespacedName
-	// Kinds are the kinds of engines that the manager watches.
-	Kinds *provider.Kinds
 
 	providers *provider.Watches
 }

@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -182,6 +183,15 @@ var _ = Describe("The route of a Function", func() {
 		selected := strings.ReplaceAll(httpOnly, "from: All", "from: Selector, selector: {matchLabels: {kubernetes.io/metadata.name: "+w.Namespace+"}}")
 		Expect(other.Apply(ctx, strings.ReplaceAll(ours(defOwn, selected), "$NAMESPACE", other.Namespace))).To(Succeed())
 		eventually(ctx, "the function to be let in", func() bool { return isFunctionReady(fn(ctx)) && len(fn(ctx).Status.Addresses) == 2 })
+
+		By("a selector that its namespace comes to fit, and then does not")
+		labelled := strings.ReplaceAll(httpOnly, "from: All", "from: Selector, selector: {matchLabels: {example.test/team: shop}}")
+		Expect(other.Apply(ctx, strings.ReplaceAll(ours(defOwn, labelled), "$NAMESPACE", other.Namespace))).To(Succeed())
+		becomes[corev1beta2.Function](ctx, "fn", corev1beta2.RoutedCondition, corev1beta2.NotAllowedByListenersReason)
+		label(ctx, `{"example.test/team":"shop"}`)
+		eventually(ctx, "the function to be let in again", func() bool { return isFunctionReady(fn(ctx)) && len(fn(ctx).Status.Addresses) == 2 })
+		label(ctx, `{"example.test/team":null}`)
+		becomes[corev1beta2.Function](ctx, "fn", corev1beta2.RoutedCondition, corev1beta2.NotAllowedByListenersReason)
 	})
 
 	It("waits for a Gateway that was asked for by name, and goes with it", func(ctx SpecContext) {
@@ -250,6 +260,13 @@ var _ = Describe("Gateway API", Ordered, func() {
 		settled(ctx)
 	})
 })
+
+// label changes labels of the world's namespace.
+func label(ctx context.Context, labels string) {
+	GinkgoHelper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}}
+	Expect(cp.Client.Patch(ctx, namespace, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":`+labels+`}}`)))).To(Succeed())
+}
 
 // patchLabel is a change of an object that asks for nothing.
 func patchLabel() client.Patch {

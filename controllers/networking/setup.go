@@ -42,11 +42,10 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 		options.Kinds = provider.NewKinds(mgr)
 	}
 	gateways := &GatewayReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("openfunction"),
-		PlatformNamespace: options.PlatformNamespace, Kinds: options.Kinds}
+		PlatformNamespace: options.PlatformNamespace}
 	if err := gateways.setup(mgr, options); err != nil {
 		return err
 	}
-	grants := &GrantReconciler{Client: mgr.GetClient(), Kinds: options.Kinds,
-		Router: types.NamespacedName{Namespace: options.PlatformNamespace, Name: core.RouterService}}
+	grants := &GrantReconciler{Client: mgr.GetClient(), Router: types.NamespacedName{Namespace: options.PlatformNamespace, Name: core.RouterService}}
 	return grants.setup(mgr, options)
 }

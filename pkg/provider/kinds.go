@@ -14,7 +14,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/openfunction/openfunction/pkg/enqueue"
 	"github.com/openfunction/openfunction/pkg/problem"
 )
 
@@ -157,16 +157,6 @@ func EnqueueAll(c client.Reader, kinds []schema.GroupVersionKind, list client.Ob
 		if !wanted[definition.GetName()] {
 			return nil
 		}
-		all := list.DeepCopyObject().(client.ObjectList)
-		if err := c.List(ctx, all); err != nil {
-			ctrl.LoggerFrom(ctx).Error(err, "Listing what waits for a provider", "definition", definition.GetName())
-			return nil
-		}
-		var requests []reconcile.Request
-		_ = meta.EachListItem(all, func(object runtime.Object) error {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object.(client.Object))})
-			return nil
-		})
-		return requests
+		return enqueue.Every(ctx, c, list)
 	})
 }
