@@ -88,7 +88,7 @@ func (r *FunctionReconciler) clearSuperseded(ctx context.Context, v *functionVis
 			return err
 		}
 	}
-	return problem.Waiting(corev1beta2.BuildPendingReason, "The cancelled build of the same source is being cleared away")
+	return problem.Waiting(corev1beta2.BuildCanceledReason, "The cancelled build of the same source is being cleared away")
 }
 
 // cancelBuilders stops builds that a newer source has overtaken.
@@ -120,13 +120,9 @@ func (r *FunctionReconciler) deleteBuilders(ctx context.Context, v *functionVisi
 // showBuild tells the state of the current build, and the image to serve once it has succeeded.
 func (v *functionVisit) showBuild(b *corev1beta2.Builder) {
 	f := v.function
-	last := ""
-	if f.Status.Build != nil {
-		last = f.Status.Build.LastSuccessfulResourceRef
-	}
 	f.Status.Build = &corev1beta2.StageStatus{
-		State: b.Status.State, Reason: b.Status.Reason, Message: b.Status.Message, ResourceRef: b.Name, LastSuccessfulResourceRef: last,
-		BuildDuration: b.Status.BuildDuration, Failure: b.Status.Failure,
+		State: b.Status.State, Reason: b.Status.Reason, Message: b.Status.Message, ResourceRef: b.Name,
+		LastSuccessfulResourceRef: lastSuccessful(f.Status.Build), BuildDuration: b.Status.BuildDuration, Failure: b.Status.Failure,
 	}
 	f.Status.Sources = b.Status.Sources
 	f.Status.Revision = nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
@@ -137,21 +138,39 @@ func soonest(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// showFunction gives what stalls a part its place in the condition of that part and in the established fields: what they said of an
+// showFunction gives what is in the way of a part its place in the condition of that part and in the established fields: what they said of an
 // earlier spec is not true of this one.
 func showFunction(f *corev1beta2.Function, part string, err error) {
-	stalled, ok := problem.AsStalled(err)
-	if !ok {
+	state, stage := metav1.ConditionFalse, &corev1beta2.StageStatus{State: corev1beta2.Failed}
+	if stalled, is := problem.AsStalled(err); is {
+		stage.Reason, stage.Message = stalled.Reason, status.Sentence(stalled.Message)
+	} else if waiting, is := problem.AsWaiting(err); is {
+		state, stage.State = metav1.ConditionUnknown, ""
+		stage.Reason, stage.Message = waiting.Reason, status.Sentence(waiting.Message)
+	} else {
 		return
 	}
-	status.Mark(f, part, metav1.ConditionFalse, stalled.Reason, stalled.Message)
-	stage := &corev1beta2.StageStatus{State: corev1beta2.Failed, Reason: stalled.Reason, Message: status.Sentence(stalled.Message)}
+	status.Mark(f, part, state, stage.Reason, stage.Message)
 	switch part {
 	case corev1beta2.BuiltCondition:
+		stage.LastSuccessfulResourceRef = lastSuccessful(f.Status.Build)
 		f.Status.Build = stage
+		if meta.FindStatusCondition(f.Status.Conditions, corev1beta2.ServedCondition) != nil {
+			status.Mark(f, corev1beta2.ServedCondition, metav1.ConditionUnknown, corev1beta2.WaitingForImageReason,
+				"Waits for the build; what served before goes on serving")
+		}
 	case corev1beta2.ServedCondition:
+		stage.LastSuccessfulResourceRef = lastSuccessful(f.Status.Serving)
 		f.Status.Serving = stage
 	}
+}
+
+// lastSuccessful is the last Builder or Serving that a stage knows to have succeeded.
+func lastSuccessful(stage *corev1beta2.StageStatus) string {
+	if stage == nil {
+		return ""
+	}
+	return stage.LastSuccessfulResourceRef
 }
 
 func readyMessage(f *corev1beta2.Function) string {

@@ -213,10 +213,8 @@ func (v *functionVisit) showServing() metav1.Condition {
 		return metav1.Condition{Status: metav1.ConditionUnknown, Reason: corev1beta2.WaitingForImageReason, Message: "Serving begins when the image is built"}
 	}
 	f.Status.Image = s.Spec.Image
-	shown := &corev1beta2.StageStatus{State: corev1beta2.Starting, ResourceRef: s.Name, Service: s.Status.Service}
-	if f.Status.Serving != nil {
-		shown.LastSuccessfulResourceRef = f.Status.Serving.LastSuccessfulResourceRef
-	}
+	shown := &corev1beta2.StageStatus{State: corev1beta2.Starting, ResourceRef: s.Name, Service: s.Status.Service,
+		LastSuccessfulResourceRef: lastSuccessful(f.Status.Serving)}
 	f.Status.Serving = shown
 	ready := readiness(s)
 	if ready == nil {

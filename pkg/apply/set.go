@@ -138,12 +138,16 @@ func (s Set) Delete(ctx context.Context, child client.Object) error {
 	if !Owns(s.Owner, child) || !child.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
-	uid := child.GetUID()
-	err := s.Client.Delete(ctx, child, client.Preconditions{UID: &uid}, client.PropagationPolicy("Background"))
+	kind, err := apiutil.GVKForObject(child, s.Client.Scheme())
 	if err != nil {
-		return fmt.Errorf("deleting %s: %w", klog.KObj(child), LostRace(child, err))
+		return fmt.Errorf("finding the kind of a child: %w", err)
 	}
-	log.FromContext(ctx).Info("Pruned", "kind", fmt.Sprintf("%T", child), "object", klog.KObj(child))
+	uid := child.GetUID()
+	err = s.Client.Delete(ctx, child, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if err != nil {
+		return fmt.Errorf("deleting %s %s: %w", kind.Kind, klog.KObj(child), LostRace(child, err))
+	}
+	log.FromContext(ctx).Info("Pruned", "kind", kind.Kind, "object", klog.KObj(child))
 	return nil
 }
 
