@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/enqueue"
 	"github.com/openfunction/openfunction/pkg/problem"
 )
@@ -98,7 +99,7 @@ func (k *Kinds) ensure(ctx context.Context, kind schema.GroupVersionKind, asker 
 		return false, nil
 	}
 	if _, err := k.mapper.RESTMapping(kind.GroupKind(), kind.Version); meta.IsNoMatchError(err) {
-		return false, problem.WaitingUntil(definitionDelay, NotInstalled, "The definition of %s is being established", kind.Kind)
+		return false, problem.WaitingUntil(definitionDelay, corev1beta2.ProviderNotInstalledReason, "The definition of %s is being established", kind.Kind)
 	} else if err != nil {
 		return false, fmt.Errorf("looking up %s: %w", kind.Kind, err)
 	}

@@ -12,12 +12,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/problem"
 )
-
-// NotInstalled is the reason of the problem that an engine is not installed.
-const NotInstalled = "ProviderNotInstalled"
 
 // Watches are the watches of one controller on the kinds of engines. A controller therefore starts without any engine, and goes on by itself when
 // one is installed.
@@ -42,7 +40,7 @@ func (w *Watches) Require(ctx context.Context, provider core.Provider) error {
 			return err
 		}
 		if !installed {
-			return problem.Stalled(NotInstalled, "%s is not installed in this cluster (no kind %s); install it: %s",
+			return problem.Stalled(corev1beta2.ProviderNotInstalledReason, "%s is not installed in this cluster (no kind %s); install it: %s",
 				provider.Title, kind.GroupKind(), provider.Install)
 		}
 	}
