@@ -23,7 +23,7 @@ func (answerer) RoundTrip(req *http.Request) (*http.Response, error) {
 func BenchmarkRouter(b *testing.B) {
 	w := newWorld(b, nil)
 	w.leads("fn", w.listens("a", "127.0.0.1:1"))
-	w.transports = transports{answerer{}, answerer{}}
+	w.transports = transports{answerer{}, answerer{}, answerer{}}
 	bare := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "127.0.0.1:1"})
 	bare.Transport, bare.BufferPool = answerer{}, &w.buffers
 	for name, handler := range map[string]http.Handler{"Router": w.Router, "ReverseProxy": bare} {

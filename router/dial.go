@@ -61,16 +61,33 @@ func refuseOwn(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// conn counts what was written to a backend.
+// conn counts what went over a connection to a backend, and knows whether the other end broke it.
 type conn struct {
 	net.Conn
 
-	written atomic.Int64
+	written, read atomic.Int64
+	broken        atomic.Bool
 }
 
 // Write counts what the kernel took, and so may have been sent.
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	c.written.Add(int64(n))
+	c.note(err)
 	return n, err
+}
+
+// Read counts what came.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.read.Add(int64(n))
+	c.note(err)
+	return n, err
+}
+
+// note tells an end that the other side made from one that was made here, such as that of patience.
+func (c *conn) note(err error) {
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		c.broken.Store(true)
+	}
 }

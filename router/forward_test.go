@@ -25,6 +25,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/openfunction/openfunction/pkg/core/route"
 )
@@ -494,8 +495,11 @@ func TestAnAnswerThatBreaksOffDoesSoForTheClient(t *testing.T) {
 
 // TestARequestIsSentAgainOnlyIfNothingWasSent counts what arrives at a function whose connections fail in every way.
 func TestARequestIsSentAgainOnlyIfNothingWasSent(t *testing.T) {
-	methods := []string{"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"}
 	for _, idle := range []bool{false, true} {
+		methods := []string{"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"}
+		if idle {
+			methods = []string{"POST", "PATCH", "PROPFIND"}
+		}
 		t.Run(map[bool]string{false: "FreshConnection", true: "KeptConnection"}[idle], func(t *testing.T) {
 			w := newWorld(t, func(c *Config) { c.ConnectPatience = 10 * time.Second })
 			at, requests := rawBackend(t, func(n int, c net.Conn) {
@@ -526,6 +530,105 @@ func TestARequestIsSentAgainOnlyIfNothingWasSent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestARequestIsRepeatedOnceWhenItMeetsTheEndOfAKeptConnection counts what arrives at a function that answers some requests on each connection
+// and then, with a request before it, ends it in some way.
+func TestARequestIsRepeatedOnceWhenItMeetsTheEndOfAKeptConnection(t *testing.T) {
+	const kept = 4 // connections
+	closes := func(c net.Conn) { c.Close() }
+	resets := func(c net.Conn) {
+		_ = c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}
+	for name, test := range map[string]struct {
+		end     func(net.Conn)
+		fresh   bool // a fresh connection is answered
+		body    string
+		methods []string
+		status  int
+		times   int
+	}{
+		"Closed":       {closes, true, "", []string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}, 200, 2},
+		"Reset":        {resets, true, "", []string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}, 200, 2},
+		"NotByProxies": {closes, true, "", []string{"POST", "PATCH", "PROPFIND"}, 502, 1},
+		"WithABody":    {closes, true, "body", []string{"PUT", "DELETE", "POST"}, 502, 1},
+		"AlwaysCloses": {closes, false, "", []string{"GET", "PUT"}, 502, 2},
+		"AnsweredAByte": {func(c net.Conn) {
+			fmt.Fprint(c, "H")
+			c.Close()
+		}, true, "", []string{"GET"}, 502, 1},
+		"Slow": {func(net.Conn) { time.Sleep(100 * time.Millisecond) }, true, "", []string{"GET"}, 504, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, method := range test.methods {
+				w := newWorld(t, nil)
+				if name == "Slow" {
+					w.config.ResponseHeaderTimeout = 50 * time.Millisecond
+					w.transports = newTransports(w.config, w.dial)
+				}
+				var mu sync.Mutex
+				seen := map[net.Conn]int{}
+				warm := sync.WaitGroup{}
+				warm.Add(kept)
+				at, requests := rawBackend(t, func(n int, c net.Conn) {
+					mu.Lock()
+					seen[c]++
+					first := seen[c] == 1
+					mu.Unlock()
+					if n <= kept {
+						warm.Done()
+						warm.Wait()
+					}
+					if n <= kept || first && test.fresh {
+						fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+						return
+					}
+					test.end(c)
+				})
+				w.leads("fn", w.listens("a", at))
+				var group sync.WaitGroup
+				for range kept {
+					group.Go(func() { w.get("fn.shop") })
+				}
+				group.Wait()
+				for range kept {
+					<-requests
+				}
+				req := w.request(method, "fn.shop", "/", strings.NewReader(test.body))
+				if test.body == "" {
+					req = w.request(method, "fn.shop", "/", nil)
+				}
+				req.Header.Set("Idempotency-Key", "1")
+				status, text := w.do(w.one, req)
+				w.expect(status, text, test.status, "")
+				if times := len(requests); times != test.times {
+					t.Errorf("%s was sent %d times, not %d", method, times, test.times)
+				}
+				if got := int(testutil.ToFloat64(w.metrics.repeats)); got != test.times-1 {
+					t.Errorf("%d repeats are counted", got)
+				}
+			}
+		})
+	}
+}
+
+// TestARepeatThatFindsNobody: something may have been done, so nobody is told that nothing was sent.
+func TestARepeatThatFindsNobody(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.ConnectPatience = 50 * time.Millisecond })
+	at, _ := rawBackend(t, func(n int, c net.Conn) {
+		if n == 1 {
+			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			return
+		}
+		w.listens("a", "")
+		c.Close()
+	})
+	w.leads("fn", w.listens("a", at))
+	status, text := w.get("fn.shop")
+	w.expect(status, text, 200, "")
+	status, text = w.get("fn.shop")
+	w.expect(status, text, 502, "whether it did what was asked is not known")
 }
 
 func TestAConnectionIsTriedForAWhile(t *testing.T) {

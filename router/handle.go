@@ -24,11 +24,14 @@ type visit struct {
 	function *function
 	proxy    httputil.ReverseProxy
 
-	body   body
-	conn   *conn // the last one it got, and what had been written to it before
-	before int64
-	sent   bool
-	result result
+	body     body
+	conn     *conn // the last one it got, and what had been written to it and read from it before
+	before   int64
+	heard    int64
+	kept     bool // that one had served other requests
+	sent     bool
+	repeated bool
+	result   result
 }
 
 // ServeHTTP hands a request to its function.

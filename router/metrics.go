@@ -47,6 +47,7 @@ var refusalNames = [refusals]string{"unknown", "empty", "bad", "full", "function
 //	openfunction_router_request_duration_seconds                   from the request to the end of its answer
 //	openfunction_router_refused_total{reason}                      requests the router answered itself
 //	openfunction_router_retries_total                              connections tried again; nothing of the request had been sent
+//	openfunction_router_repeats_total                              requests sent once more, because a kept connection broke
 //	openfunction_router_requests_in_flight                         requests under way
 //	openfunction_router_requests_waiting                           of these, for a function that is not known yet
 //	openfunction_router_connections                                connections of clients
@@ -58,6 +59,7 @@ type metrics struct {
 	durations prometheus.Histogram
 	refused   [refusals]prometheus.Counter
 	retries   prometheus.Counter
+	repeats   prometheus.Counter
 	badRoutes prometheus.Counter
 }
 
@@ -76,12 +78,13 @@ func newMetrics() *metrics {
 		durations: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: metricsNamespace, Name: "request_duration_seconds",
 			Help: "Time from the request to the end of its answer.", Buckets: prometheus.ExponentialBuckets(0.0005, 4, 11)}),
 		retries:   counter("retries_total", "Connections that were tried again."),
+		repeats:   counter("repeats_total", "Requests that were sent once more, because a kept connection broke."),
 		badRoutes: counter("routes_refused_total", "Routes that could not be read, or led too far."),
 	}
 	for r := range refusals {
 		m.refused[r] = refused.WithLabelValues(refusalNames[r])
 	}
-	m.registry.MustRegister(m.requests, m.durations, refused, m.retries, m.badRoutes,
+	m.registry.MustRegister(m.requests, m.durations, refused, m.retries, m.repeats, m.badRoutes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

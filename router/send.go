@@ -38,7 +38,10 @@ const maxHeaderBytes = 1 << 20
 var errAway = errors.New("no connection could be made")
 
 // transports are the ways to a backend. HTTP/2 is spoken where it was spoken to the router: there is no knowing who else understands it.
-type transports struct{ http1, http2 http.RoundTripper }
+type transports struct {
+	http1, http2 http.RoundTripper
+	fresh        http.RoundTripper // HTTP/1.1 on a connection for one request alone
+}
 
 func newTransports(c Config, dial func(ctx context.Context, network, address string) (net.Conn, error)) transports {
 	transport := func(protocols *http.Protocols) *http.Transport {
@@ -61,16 +64,21 @@ func newTransports(c Config, dial func(ctx context.Context, network, address str
 	one, two := &http.Protocols{}, &http.Protocols{}
 	one.SetHTTP1(true)
 	two.SetUnencryptedHTTP2(true)
-	return transports{http1: transport(one), http2: transport(two)}
+	fresh := transport(one)
+	fresh.MaxIdleConnsPerHost = -1 // none is kept, and so none is found
+	return transports{http1: transport(one), http2: transport(two), fresh: fresh}
 }
 
 // RoundTrip hands the request to a backend of the function, chosen anew for each try: the route may have changed in the meantime. Another
-// try follows only while not a byte of the request was written.
+// try follows while not a byte of the request was written, and once where a request that may be repeated met a kept connection that was
+// about to end.
 func (v *visit) RoundTrip(req *http.Request) (*http.Response, error) {
 	transport := v.router.transports.http1
+	repeatable := false
 	if v.in.ProtoMajor == 2 {
 		transport = v.router.transports.http2
 	} else {
+		repeatable = isRepeatable(req)
 		neverTwice(req)
 	}
 	req = v.observed(req)
@@ -78,10 +86,22 @@ func (v *visit) RoundTrip(req *http.Request) (*http.Response, error) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		v.aim(req)
 		res, err := transport.RoundTrip(req)
-		if err == nil || !v.unsent() || v.in.Context().Err() != nil {
+		switch {
+		case err == nil || v.in.Context().Err() != nil:
 			return res, err
+		case v.unsent():
+		case repeatable && v.metTheEnd():
+			repeatable, transport = false, v.router.transports.fresh
+			v.forget()
+			v.router.metrics.repeats.Inc()
+			continue
+		default:
+			return nil, err
 		}
 		if errors.Is(err, errForbidden) || time.Until(end) < pause || !sleep(req.Context(), pause) {
+			if v.repeated {
+				return nil, err
+			}
 			return nil, fmt.Errorf("%w: %w", errAway, err)
 		}
 		v.router.metrics.retries.Inc()
@@ -116,7 +136,7 @@ func (v *visit) gotConn(info httptrace.GotConnInfo) {
 		v.sent = true // as far as can be known
 		return
 	}
-	v.conn, v.before = c, c.written.Load()
+	v.conn, v.before, v.heard, v.kept = c, c.written.Load(), c.read.Load(), info.Reused
 }
 
 // unsent tells that nothing of the request was written to any connection.
@@ -124,8 +144,30 @@ func (v *visit) unsent() bool {
 	return !v.sent && !v.body.read.Load() && (v.conn == nil || v.conn.written.Load() == v.before)
 }
 
+// isRepeatable tells whether a proxy may send a request again that the function may have seen (RFC 9110, 9.2.2), and still can.
+func isRepeatable(req *http.Request) bool {
+	switch req.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return req.Body == nil
+	}
+	return false
+}
+
+// metTheEnd tells whether the request went out on a connection that was kept, and that the other end broke without a byte of an answer: most
+// likely it had been idle for too long, and the request and its end crossed.
+func (v *visit) metTheEnd() bool {
+	return !v.sent && v.conn != nil && v.kept && v.conn.broken.Load() && v.conn.read.Load() == v.heard
+}
+
+// forget makes the next try the first one, as far as what was written is concerned.
+func (v *visit) forget() {
+	v.repeated, v.conn, v.sent = true, nil, false
+	v.body.read.Store(false)
+}
+
 // neverTwice keeps http.Transport from repeating a request whose connection broke: it would do so with a GET, or one that has an
-// Idempotency-Key, if it had no body. What a function did once with a GET is nobody's business to do again.
+// Idempotency-Key, if it had no body, and for as long as it finds kept connections. One request that makes a function fall over would bring
+// down one replica after the other; RoundTrip repeats it once.
 func neverTwice(req *http.Request) {
 	if req.Body != nil {
 		return
