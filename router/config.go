@@ -3,9 +3,12 @@
 package router
 
 import (
+	"cmp"
 	"errors"
 	"flag"
+	"fmt"
 	"net"
+	"os"
 	"time"
 )
 
@@ -39,9 +42,10 @@ func ParseConfig(flags *flag.FlagSet, args []string) (Config, error) {
 	flags.StringVar(&c.Metrics, "metrics-bind-address", ":8080", "address of the Prometheus metrics")
 	flags.StringVar(&c.Probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	flags.StringVar(&c.Kubeconfig, "kubeconfig", "", "kubeconfig of the cluster; by default that of the pod this runs in")
-	flags.StringVar(&c.ClusterDomain, "cluster-domain", "cluster.local", "DNS suffix of Services")
-	flags.StringVar(&c.Interceptor, "interceptor", "keda-add-ons-http-interceptor-proxy.keda.svc.cluster.local:8080",
-		"HOST:PORT of the interceptor of KEDA's HTTP add-on, as the controllers write it: the one backend outside a function's own namespace")
+	flags.StringVar(&c.ClusterDomain, "cluster-domain", cmp.Or(os.Getenv("CLUSTER_DOMAIN"), "cluster.local"), "DNS suffix of Services")
+	flags.StringVar(&c.Interceptor, "interceptor", "",
+		"HOST:PORT of the interceptor of KEDA's HTTP add-on, as the controllers write it: the one backend outside a function's own namespace; "+
+			"by default port 8080 of the Service that INTERCEPTOR_NAMESPACE and INTERCEPTOR_SERVICE name, which the controllers read too")
 	flags.DurationVar(&c.UnknownWait, "unknown-wait", 2*time.Second, "how long a request waits for a function that is not known yet")
 	flags.IntVar(&c.MaxWaiting, "max-waiting", 1000, "requests that wait so at once; more are answered 404")
 	flags.DurationVar(&c.ConnectPatience, "connect-patience", 10*time.Second, "how long connections to a backend are tried")
@@ -58,6 +62,10 @@ func ParseConfig(flags *flag.FlagSet, args []string) (Config, error) {
 	}
 	if flags.NArg() > 0 {
 		return Config{}, errors.New("the router takes flags only")
+	}
+	if c.Interceptor == "" {
+		c.Interceptor = fmt.Sprintf("%s.%s.svc.%s:8080", cmp.Or(os.Getenv("INTERCEPTOR_SERVICE"), "keda-add-ons-http-interceptor-proxy"),
+			cmp.Or(os.Getenv("INTERCEPTOR_NAMESPACE"), "keda"), c.ClusterDomain)
 	}
 	return c, c.Validate()
 }

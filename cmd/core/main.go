@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -41,14 +42,15 @@ func main() {
 	flag.StringVar(&f.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace this runs in: that of the leader election lease and of openfunction-config")
 	flag.Float64Var(&f.qps, "kube-api-qps", 200, "requests a second to the API server, with bursts of twice as many")
 	flag.IntVar(&f.options.Concurrency, "concurrency", 8, "how many objects of one kind are worked on at once")
-	flag.StringVar(&f.options.ClusterDomain, "cluster-domain", "cluster.local", "DNS suffix of Services")
+	flag.StringVar(&f.options.ClusterDomain, "cluster-domain", cmp.Or(os.Getenv("CLUSTER_DOMAIN"), "cluster.local"), "DNS suffix of Services")
 	flag.StringVar(&f.options.TrustDomain, "dapr-trust-domain", "cluster.local", "trust domain of Dapr's control plane")
 	flag.StringVar(&f.options.Serving.DaprNamespace, "dapr-namespace", "dapr-system", "namespace of Dapr's control plane")
 	flag.StringVar(&f.options.Serving.DaprdImage, "daprd-image", "ghcr.io/dapr/daprd:1.18.2", "image of daprd in the Dapr mode Shared")
 	flag.StringVar(&f.options.Serving.AgentImage, "agent-image", "openfunction/agent:latest", "image of the function agent")
-	flag.StringVar(&f.options.Serving.Interceptor.Namespace, "interceptor-namespace", controllers.DefaultInterceptor.Namespace,
-		"namespace of the interceptor of KEDA's HTTP add-on")
-	flag.StringVar(&f.options.Serving.Interceptor.Name, "interceptor-service", controllers.DefaultInterceptor.Name, "Service of that interceptor")
+	flag.StringVar(&f.options.Serving.Interceptor.Namespace, "interceptor-namespace",
+		cmp.Or(os.Getenv("INTERCEPTOR_NAMESPACE"), controllers.DefaultInterceptor.Namespace), "namespace of the interceptor of KEDA's HTTP add-on")
+	flag.StringVar(&f.options.Serving.Interceptor.Name, "interceptor-service",
+		cmp.Or(os.Getenv("INTERCEPTOR_SERVICE"), controllers.DefaultInterceptor.Name), "Service of that interceptor")
 	flag.DurationVar(&f.options.Serving.Drain, "drain", 30*time.Second, "how long the objects of an engine stay after a function moved to another one")
 	flag.StringVar(&f.options.Build.FetcherImage, "fetcher-image", "openfunction/fetcher:latest", "image that fetches sources and reports builds")
 	flag.StringVar(&f.options.Build.DockerfileImage, "dockerfile-image", "", "kaniko executor image for the dockerfile strategy; empty turns it off")
