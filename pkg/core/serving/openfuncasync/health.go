@@ -88,7 +88,8 @@ func jobHealth(job *batchv1.Job, pods []corev1.Pod) core.Health {
 	if slices.ContainsFunc(copies, works) {
 		return running("The Job of this version is at work")
 	}
-	return starting("The Job of this version is starting")
+	// What refuses a pod is told by Events only, which come and go.
+	return starting(fmt.Sprintf("The Job of this version is starting; if it makes no pod, kubectl describe job %s tells why", job.Name))
 }
 
 func ofVersion(pods []corev1.Pod, version string) []corev1.Pod {

@@ -130,6 +130,7 @@ func TestHealth(t *testing.T) {
 	}
 	crashes := core.Health{Phase: core.Failed, Reason: corev1beta2.ContainerCrashedReason, Message: crash}
 	starts := running("KEDA starts Jobs of this version for the events that wait")
+	begins := starting("The Job of this version is starting; if it makes no pod, kubectl describe job JOB tells why")
 	for _, test := range []struct {
 		name, because string
 		live          core.Live
@@ -156,9 +157,10 @@ func TestHealth(t *testing.T) {
 		{"ScaledJobCrashesSometimes", "another one has done its work", sceneOf(t, serving("Job", lag), keda("True", ""), with(crashed), with(succeeded)), starts},
 		{"ScaledJobCrashedBefore", "that was the version before", sceneOf(t, serving("Job", lag), keda("True", ""), with(ofTheVersionBefore(crashed))), starts},
 
-		{"Job", "its pod is being made", sceneOf(t, serving("Job"), with(pending)), starting("The Job of this version is starting")},
+		{"Job", "its pod is being made", sceneOf(t, serving("Job"), with(pending)), begins},
+		{"JobWithoutPods", "Kubernetes tells by Events only what refuses them", sceneOf(t, serving("Job")), begins},
 		{"JobAtWork", "its pod runs", sceneOf(t, serving("Job"), with(ready)), running("The Job of this version is at work")},
-		{"JobOfTheVersionBefore", "it has a Job of its own", sceneOf(t, serving("Job"), with(ofTheVersionBefore(ready))), starting("The Job of this version is starting")},
+		{"JobOfTheVersionBefore", "it has a Job of its own", sceneOf(t, serving("Job"), with(ofTheVersionBefore(ready))), begins},
 		{"JobCrashes", "it will be tried again, and end so again", sceneOf(t, serving("Job"), with(crashed)), crashes},
 		{"JobDone", "it ran once, as it should", sceneOf(t, serving("Job"), with(succeeded), job(batchv1.JobComplete, "", "")), running("The Job of this version has done its work")},
 		{"JobFailed", "it is not tried again", sceneOf(t, serving("Job"), with(crashed), job(batchv1.JobFailed, "BackoffLimitExceeded", "Job has reached the specified backoff limit")),

@@ -47,6 +47,8 @@ type Rollout struct {
 	current, older []corev1.Pod
 	// conditions are the Deployment's about the current version.
 	conditions []appsv1.DeploymentCondition
+	// advice says where to look when no copy is made. A StatefulSet has no condition for it, only Events, which come and go.
+	advice string
 }
 
 // RolloutOf reads a Deployment and those of the pods that the run made.
@@ -63,6 +65,7 @@ func RolloutOf(deployment *appsv1.Deployment, pods []corev1.Pod) Rollout {
 func RolloutOfSet(set *appsv1.StatefulSet, pods []corev1.Pod) Rollout {
 	rollout := rollout(set.ObjectMeta, set.Spec.Template, pods)
 	rollout.proven, rollout.available = set.Spec.MinReadySeconds > 0, set.Status.AvailableReplicas
+	rollout.advice = fmt.Sprintf("; if none is made, kubectl describe statefulset %s tells why", set.Name)
 	return rollout
 }
 
@@ -126,7 +129,7 @@ func (r Rollout) Health() core.Health {
 	case started || health.Serving != "":
 		health.Message = replacing
 	default:
-		health.Message = noCopy
+		health.Message = noCopy + r.advice
 	}
 	return health
 }

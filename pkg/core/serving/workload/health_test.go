@@ -187,6 +187,8 @@ func TestHealthOfAStatefulSet(t *testing.T) {
 		{"Ready", "its only copy has run for a while", []corev1.Pod{pod("new", ready)}, core.Health{Phase: core.Running, Reason: "Running", Message: "This version serves"}},
 		{"Rolling", "a revision is what kubectl shows", []corev1.Pod{pod("old", ready, revision)},
 			core.Health{Phase: core.Starting, Reason: "Starting", Message: "Copies of the previous version are being replaced", Serving: "work--async-7d"}},
+		{"Refused", "Kubernetes tells by Events only why it makes no copy", nil, core.Health{Phase: core.Starting, Reason: "Starting",
+			Message: "No copy of this version is ready yet; if none is made, kubectl describe statefulset work--async tells why"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, workload.RolloutOfSet(set, test.pods).Health()); diff != "" {
