@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -153,7 +154,25 @@ func servingOf(f *corev1beta2.Function, of *version, split *corev1beta2.ServingS
 		Spec: *of.spec.DeepCopy(),
 	}
 	s.Spec.Split = split
+	dropEmptied(&s.Spec.ServingImpl)
 	return s
+}
+
+// dropEmptied leaves out what is there and says nothing. Server-side apply makes null, which the API server refuses, of an object all of whose
+// fields were applied before and are not any more.
+func dropEmptied(s *corev1beta2.ServingImpl) {
+	if o := s.ScaleOptions; o != nil && o.Keda != nil && equality.Semantic.DeepEqual(o.Keda, &corev1beta2.KedaScaleOptions{}) {
+		o.Keda = nil
+	}
+	if equality.Semantic.DeepEqual(s.ScaleOptions, &corev1beta2.ScaleOptions{}) {
+		s.ScaleOptions = nil
+	}
+	if equality.Semantic.DeepEqual(s.Triggers, &corev1beta2.Triggers{}) {
+		s.Triggers = nil
+	}
+	if equality.Semantic.DeepEqual(s.Dapr, &corev1beta2.DaprOptions{}) {
+		s.Dapr = nil
+	}
 }
 
 // readServings finds the Servings of the Function that there are.

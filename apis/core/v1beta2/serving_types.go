@@ -18,9 +18,10 @@ import (
 // +kubebuilder:validation:XValidation:rule=`!has(self.triggers) || !has(self.triggers.http) || !has(self.triggers.http.engine) || self.triggers.http.engine != 'knative' || !has(self.scaleOptions) || !has(self.scaleOptions.keda) || !has(self.scaleOptions.keda.httpScaledObject)`,message=`engine knative does not use scaleOptions.keda.httpScaledObject; set engine to keda, or remove httpScaledObject`,fieldPath=`.triggers.http.engine`
 type ServingImpl struct {
 	// triggers say what calls the function: HTTP requests, events of Dapr components, or both. Default: HTTP requests to
-	// port 8080.
+	// port 8080. With server-side apply they are one value: who sets a part of them owns them all.
 	// Example: {http: {port: 9000}}
 	// +optional
+	// +structType=atomic
 	Triggers *Triggers `json:"triggers,omitempty"`
 
 	// scaleOptions say how many copies of the function run, and by what measure. Default: as many
