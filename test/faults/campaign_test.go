@@ -57,6 +57,8 @@ type campaign struct {
 	tallies map[string]*tally
 	ended   int
 	broken  bool
+	// enough ends what runs.
+	enough context.CancelFunc
 }
 
 // tally is what came of the plans of a kind.
@@ -75,12 +77,15 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.baseline(t.Context(), first, chosen); err != nil {
+	ctx, enough := context.WithCancel(t.Context())
+	defer enough()
+	c.enough = enough
+	if err := c.baseline(ctx, first, chosen); err != nil {
 		_ = first.stop()
 		t.Fatal(err)
 	}
 	c.plans = c.choose(chosen, only)
-	if err := c.execute(t.Context(), first); err != nil {
+	if err := c.execute(ctx, first); err != nil {
 		t.Error(err)
 	}
 	fmt.Print(c.summary())
@@ -114,20 +119,50 @@ func number(variable string, usual int) int {
 // baseline runs every scenario without a fault.
 func (c *campaign) baseline(ctx context.Context, on *plane, chosen []scenario) error {
 	found := make([]*outcome, len(chosen))
-	inParallel(len(chosen), func(i int) { found[i] = through(ctx, on, chosen[i], disturbance{}, nil) })
+	inParallel(len(chosen), func(i int) {
+		if !c.over() {
+			found[i] = c.undisturbed(ctx, on, chosen[i])
+		}
+	})
 	var errs []error
 	for i, o := range found {
 		c.outcomes[chosen[i].name] = o
-		if o.err == nil && !chosen[i].again {
-			if twice := o.recorder.CreatedTwice(); len(twice) > 0 {
-				o.err = diverges("creates", "created twice: %s", strings.Join(twice, ", "))
-			}
-		}
-		if o.err != nil {
-			errs = append(errs, errors.New(c.report(plan{chosen[i], kinds[0], nothing{}}, o)))
+		if o != nil && o.err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s", chosen[i].name, oracleOf(o.err)))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// undisturbed runs a scenario without a fault.
+func (c *campaign) undisturbed(ctx context.Context, on *plane, s scenario) *outcome {
+	o := through(ctx, on, s, disturbance{}, nil)
+	if o.err == nil && !s.again {
+		if twice := o.recorder.CreatedTwice(); len(twice) > 0 {
+			o.err = diverges("creates", "created twice: %s", strings.Join(twice, ", "))
+		}
+	}
+	if o.err == nil && os.Getenv(firstVariable) != "" {
+		o.err = checkGolden(o) // no need to wait for the plan that does it
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o.err != nil {
+		c.diverged(plan{s, kinds[0], nothing{}}, o)
+	}
+	return o
+}
+
+// diverged tells of a divergence. Where the first is enough, what else runs ends. The caller holds the lock.
+func (c *campaign) diverged(p plan, o *outcome) {
+	if c.broken && os.Getenv(firstVariable) != "" {
+		return // it was told to end
+	}
+	c.broken = true
+	fmt.Print(c.report(p, o))
+	if os.Getenv(firstVariable) != "" {
+		c.enough()
+	}
 }
 
 // choose makes the plans.
@@ -261,8 +296,7 @@ func (c *campaign) one(ctx context.Context, on *plane, p plan) {
 	}
 	if o.err != nil {
 		t.divergences++
-		c.broken = true
-		fmt.Print(c.report(p, o))
+		c.diverged(p, o)
 	}
 	if c.ended++; c.ended%100 == 0 {
 		fmt.Printf("%d of %d plans in %s\n", c.ended, len(c.plans), time.Since(c.began).Round(time.Second))

@@ -77,6 +77,11 @@ var guarded = []scenario{
 		again: true,
 		steps: []step{apply(function(image("v1"), onEvents("Shared"), everything)), {do: losing, until: settled}},
 	},
+	{
+		name:  "lose every child on KEDA's add-on, one by one", // nothing is looked at now and then
+		again: true,
+		steps: []step{apply(function(image("v1"), onKEDA())), {do: losing, until: settled}},
+	},
 }
 
 // everything is more than one of all that a user may give a function.

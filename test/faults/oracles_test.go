@@ -57,13 +57,16 @@ func (r *run) check(d disturbance, want *outcome, panics int) error {
 	if panicked() > panics && strings.Contains(kit.LoggedAbout(r.world.Namespace), "panic") {
 		errs = append(errs, diverges("panic", "a reconciler panicked"))
 	}
-	errs = append(errs, r.checkPause())
+	errs = append(errs, r.checkPause(), r.cached.changed(), r.checkGoroutines())
 	laws := r.world.CheckLaws
 	if d.blind {
 		laws = r.world.CheckEnd
 	}
 	if err := laws(); err != nil {
 		errs = append(errs, diverges("laws", "%s", err))
+	}
+	if err := r.world.CheckEvents(r); err != nil {
+		errs = append(errs, diverges("events", "%s", err))
 	}
 	if err := r.world.CheckSecrets(r); err != nil {
 		errs = append(errs, diverges("secret", "%s", err))

@@ -90,7 +90,9 @@ func (w without) disturb() disturbance {
 			if err := uninstall(r); err != nil {
 				return err
 			}
-			if err := r.settled(); err != nil {
+			if err := r.reach("a world that keeps the laws without them", func() error {
+				return errors.Join(r.world.Unsettled(), r.world.CheckEnd())
+			}); err != nil {
 				return err
 			}
 			return install(r)

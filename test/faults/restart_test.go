@@ -30,11 +30,9 @@ func startAgain(r *run) error {
 		r.managers = nil
 		p, looks := r.program(disturbance{}), r.time.Looks()
 		p.Recorder = kit.NewRecorder(nil) // what the managers before have sent may still be under way
-		m, err := r.Run(r, p)
-		if err != nil {
+		if err := r.start(p); err != nil {
 			return err
 		}
-		r.managers = append(r.managers, m)
 		objects := len(r.world.Objects("Function")) + len(r.world.Objects("Builder")) + len(r.world.Objects("Serving"))
 		for deadline := time.Now().Add(patience); r.time.Looks() < looks+objects && time.Now().Before(deadline); {
 			time.Sleep(20 * time.Millisecond)

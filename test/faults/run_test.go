@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,10 +37,13 @@ type plane struct {
 type run struct {
 	context.Context //nolint:containedctx // a run is a call that has many methods
 	*plane
-	world    *kit.World
-	time     *kit.Time
-	recorder *kit.Recorder
-	managers []*kit.Running
+	world *kit.World
+	// neighbour is another namespace that the managers look at; nil when there is none.
+	neighbour *kit.World
+	time      *kit.Time
+	recorder  *kit.Recorder
+	managers  []*kit.Running
+	cached    *cached
 	// last is how many calls and writes there were before the last step.
 	last struct{ calls, writes int }
 	// busy is how many disturbances go on beside the step.
@@ -60,7 +64,8 @@ type outcome struct {
 // through lets a new world go through a scenario with a disturbance, and compares it with how it went without; nil means this is how.
 func through(ctx context.Context, on *plane, s scenario, d disturbance, want *outcome) *outcome {
 	began := time.Now()
-	o := &outcome{run: &run{Context: ctx, plane: on, time: kit.NewTime(), recorder: kit.NewRecorder(d.crash)}, scenario: s}
+	o := &outcome{run: &run{Context: ctx, plane: on, time: kit.NewTime(), recorder: kit.NewRecorder(d.crash),
+		cached: &cached{objects: map[runtime.Object]runtime.Object{}}}, scenario: s}
 	o.err = o.run.through(s, d, want)
 	if o.world != nil {
 		o.end = o.world.Snapshot()
@@ -76,6 +81,11 @@ func (r *run) through(s scenario, d disturbance, want *outcome) (err error) {
 	}
 	if err := r.attempt(d, func() error { r.world, err = r.NewWorld(r); return err }); err != nil {
 		return err
+	}
+	if s.neighbour != "" {
+		if err := r.attempt(d, func() error { r.neighbour, err = r.NewWorld(r); return err }); err != nil {
+			return err
+		}
 	}
 	if d.before != nil {
 		if err := d.before(r); err != nil {
@@ -99,11 +109,7 @@ func (r *run) through(s scenario, d disturbance, want *outcome) (err error) {
 	}
 	for range 1 + d.managers {
 		if err := r.attempt(d, func() error {
-			m, err := r.Run(r, r.program(d))
-			if err == nil {
-				r.managers = append(r.managers, m)
-			}
-			return err
+			return r.start(r.program(d))
 		}); err != nil {
 			return err
 		}
@@ -152,6 +158,11 @@ func (r *run) walk(s scenario, d disturbance, want *outcome) (err error) {
 			}
 		}
 		was := r.world.Snapshot()
+		if i == 0 && r.neighbour != nil {
+			if err := r.attempt(d, func() error { return r.neighbour.Apply(r, s.neighbour) }); err != nil {
+				return fmt.Errorf("the neighbour: %w", err)
+			}
+		}
 		if err := r.attempt(d, func() error { return step.do(r) }); err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
@@ -162,8 +173,24 @@ func (r *run) walk(s scenario, d disturbance, want *outcome) (err error) {
 		if err := until(); err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
+		if r.neighbour != nil {
+			if err := r.reach("the neighbour to settle", r.neighbour.Unsettled); err != nil {
+				return fmt.Errorf("step %d: %w", i+1, err)
+			}
+		}
 	}
 	return nil
+}
+
+// start starts managers.
+func (r *run) start(p kit.Program) error {
+	return labelled(r.world.Namespace, func() error {
+		m, err := r.Run(r, p)
+		if err == nil {
+			r.managers = append(r.managers, m)
+		}
+		return err
+	})
 }
 
 // program is our controllers, looking at the world of this run.
@@ -185,6 +212,10 @@ func (r *run) program(d disturbance) kit.Program {
 				Serving:            core.ServingSettings{AgentImage: "registry.example.test/agent:v1", DaprdImage: "registry.example.test/daprd:v1"},
 			})
 		},
+	}
+	p.Cache.DefaultTransform = r.cached.keep(p.Cache.DefaultTransform)
+	if r.neighbour != nil {
+		p.Namespaces = append(p.Namespaces, r.neighbour.Namespace)
 	}
 	if d.interference != nil {
 		p.Interference = d.interference

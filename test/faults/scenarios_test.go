@@ -23,6 +23,8 @@ type scenario struct {
 	steps []step
 	// scratch are the manifests that lead to the same end at once; none when the end is about the path itself.
 	scratch []string
+	// neighbour is a manifest for another namespace that the managers look at too. Its objects have come to rest when the first step is done.
+	neighbour string
 	// again tells that the user asks for something a second time, so that it is rightly made a second time.
 	again bool
 }
@@ -301,7 +303,7 @@ spec:
 		steps:   []step{apply(servingAlone("v1") + "---\n" + other), apply(servingAlone("v1") + "  split: {serving: other, percent: 10}\n")},
 		scratch: []string{other + "---\n" + servingAlone("v1") + "  split: {serving: other, percent: 10}\n"},
 	},
-}, guarded)
+}, guarded, wishes)
 
 // function is a Function named hello with the given parts of its spec. It keeps no history, so that nothing of the path is left.
 func function(parts ...string) string {

@@ -45,9 +45,10 @@ func parseWatch(text string) (fault, error) {
 	return badWatch{way, resource}, nil
 }
 
-// everyWatch are all ways for all resources at once, and for each whose objects were changed by the last step.
+// everyWatch are all ways for all resources at once, and for each whose objects were changed by the last step: by our controllers, or of our kinds by
+// users.
 func everyWatch(o *outcome) []fault {
-	resources := map[string]bool{}
+	resources := map[string]bool{"functions": true, "builders": true, "servings": true}
 	for _, w := range o.recorder.Writes()[o.last.writes:] {
 		resource, _, _ := strings.Cut(w.Resource, "/")
 		resources[resource] = true

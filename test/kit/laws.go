@@ -5,6 +5,8 @@ package kit
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,8 +22,8 @@ import (
 func (w *World) CheckLaws() error { return errors.Join(w.CheckStory(), w.CheckEnd()) }
 
 // CheckEnd returns every way in which a settled world breaks the laws that can be seen in one picture: what
-// conditions say (pkg/status), that nothing of ours is without a living owner, that no name was left to chance, and
-// that what was built is served by digest.
+// conditions say (pkg/status), that nothing of ours is without a living owner, that no name was left to chance,
+// that what a Serving says it is served by is there, and that what was built is served by digest.
 func (w *World) CheckEnd() error {
 	var broken []error
 	objects := w.mirror.objects(w.Namespace)
@@ -43,6 +45,9 @@ func (w *World) CheckEnd() error {
 		}
 		if o.GetGenerateName() != "" && !ofWorkload(o) {
 			complain("its name was left to chance")
+		}
+		if what := missing(o, objects); what != "" {
+			complain("it is Ready, and there is no %s", what)
 		}
 		if image := unpinned(o, alive); image != "" {
 			complain("a built function is served by %q, not by digest", image)
@@ -88,6 +93,34 @@ func (w *World) checkConditions(o *unstructured.Unstructured) error {
 // mayServeOlder tells whether a Function serves another version than its current build, because it was rolled back or rolls out.
 func mayServeOlder(function *unstructured.Unstructured) bool {
 	return Field(function, "spec", "rollbackTo") != nil || Field(function, "status", "rollout") != nil
+}
+
+// servedBy are the kinds that the status of a Serving names its objects by.
+var servedBy = map[string][]string{
+	"serving.knative.dev/service": {"Service.serving.knative.dev"}, "http.keda.sh/httpscaledobject": {"HTTPScaledObject.http.keda.sh"},
+	"http.keda.sh/deployment": {"Deployment.apps"}, "dapr-proxy": {"Deployment.apps", "StatefulSet.apps"},
+	"Async/workload": {"Deployment.apps", "StatefulSet.apps", "DaemonSet.apps", "ScaledJob.keda.sh", "Job.batch"},
+	"Async/scaler":   {"ScaledObject.keda.sh", "ScaledJob.keda.sh"}, "dapr.io/component": {"Component.dapr.io"},
+}
+
+// missing names an object by which a Serving that is Ready says it is served, and which is not there.
+func missing(o *unstructured.Unstructured, objects []*unstructured.Unstructured) string {
+	if !ours(o) || o.GetKind() != "Serving" || !isReady(o) {
+		return ""
+	}
+	there := map[string]bool{}
+	for _, other := range objects {
+		there[id(other)] = true
+	}
+	references, _, _ := unstructured.NestedStringMap(o.Object, "status", "resourceRef")
+	for _, key := range slices.Sorted(maps.Keys(references)) {
+		for name := range strings.SplitSeq(references[key], ",") {
+			if !slices.ContainsFunc(servedBy[key], func(kind string) bool { return there[kind+"/"+name] }) {
+				return fmt.Sprintf("%s %q", key, name)
+			}
+		}
+	}
+	return ""
 }
 
 // unpinned is the image of a Serving whose Function has it built, unless it is the digest of the current build.

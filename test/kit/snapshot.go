@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/apply"
 )
 
@@ -142,6 +143,9 @@ func normalised(o *unstructured.Unstructured, namespace string) string {
 		if annotations[apply.AppliedAnnotation] != nil {
 			annotations[apply.AppliedAnnotation] = "HASH" // it covers the owner's identity
 		}
+		if progress, ok := annotations[corev1beta2.RolloutAnnotation].(string); ok {
+			annotations[corev1beta2.RolloutAnnotation] = since.ReplaceAllString(progress, `"since":"TIME"`)
+		}
 	}
 	text, err := json.MarshalIndent(o.Object, "", "  ")
 	if err != nil {
@@ -153,6 +157,9 @@ func normalised(o *unstructured.Unstructured, namespace string) string {
 
 // tokenVersion is on the pods that were made with an app token, which is random.
 var tokenVersion = regexp.MustCompile(`("openfunction.io/app-token-version": ")[0-9a-f]+"`)
+
+// since is when a rollout came to its step.
+var since = regexp.MustCompile(`"since":"[^"]*"`)
 
 // withoutChance replaces in a text about an object what differs from world to world: the hash of its pods, in which stand the
 // namespace and the version of the token.

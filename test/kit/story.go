@@ -49,11 +49,11 @@ func (s *stories) begin(namespace string) {
 	}
 }
 
-// add keeps a state of an object that a law speaks of. What Kubernetes makes of workloads is left out.
+// add keeps a state of an object that a law speaks of. What Kubernetes makes of workloads is left out, but for pods.
 func (s *stories) add(o *unstructured.Unstructured, gone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if chapters, told := s.of[o.GetNamespace()]; told && !ofWorkload(o) && o.GetKind() != "Secret" {
+	if chapters, told := s.of[o.GetNamespace()]; told && (!ofWorkload(o) || o.GetKind() == pods.Kind) && o.GetKind() != "Secret" {
 		s.of[o.GetNamespace()] = append(chapters, chapter{version(o), gone, o})
 	}
 }

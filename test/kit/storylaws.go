@@ -22,6 +22,9 @@ import (
 //   - transition: lastTransitionTime moves with the status of a condition and only with it;
 //   - gap: what serves is not taken away before something else does;
 //   - record: a build that is at work is cancelled, never deleted, while its Function still builds;
+//   - started: a Serving on a workload is not called ready before a pod of what the workload runs was;
+//   - steps: a new version has the share of its step, and comes to the next when the pause is over or its user says so;
+//   - order: what Dapr needs is there before what runs the function;
 //   - pair: image and settings of a Serving are of one version of its Function, and what is built is served by its own digest.
 //
 // A world whose story was not kept whole passes.
@@ -40,6 +43,7 @@ func (w *World) CheckStory() error {
 			check func(past story, now chapter, future story) string
 		}{
 			{"truth", truth}, {"transition", moment}, {"gap", gap}, {"record", record}, {"pair", pair},
+			{"started", started}, {"steps", steps}, {"order", order},
 		} {
 			if why := law.check(s.until(i), c, s[i+1:]); why != "" {
 				broken = append(broken, fmt.Errorf("law of %s: %s: %s", law.name, id(c.object), why))
