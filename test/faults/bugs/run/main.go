@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/openfunction/openfunction/test/faults/bugs"
@@ -25,16 +26,17 @@ func main() {
 	overlay := flag.String("overlay", "", "only write the sources with the bugs into this folder and print what to build with")
 	keep := flag.String("logs", "", "folder for what the campaigns print; none means that it is not kept")
 	atOnce := flag.Int("parallel", 1, "how many campaigns run at once")
+	clean := flag.Bool("clean", true, "let the campaigns look at the code without a bug too")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *overlay, *keep, *atOnce, flag.Args()); err != nil {
+	if err := run(ctx, *overlay, *keep, *atOnce, *clean, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, overlay, logs string, atOnce int, numbers []string) error {
+func run(ctx context.Context, overlay, logs string, atOnce int, clean bool, numbers []string) error {
 	all, err := bugs.All()
 	if err != nil {
 		return err
@@ -65,7 +67,12 @@ func run(ctx context.Context, overlay, logs string, atOnce int, numbers []string
 	if err != nil {
 		return err
 	}
-	return report(ctx, campaign{root: root, programs: programs, logs: logs}, chosen, atOnce)
+	c := campaign{root: root, programs: programs, logs: logs}
+	caught := c.plant(ctx, chosen, atOnce)
+	if !clean {
+		return caught
+	}
+	return errors.Join(caught, c.lookAtCode(ctx, chosen, atOnce))
 }
 
 // program tells test programs apart.
@@ -110,11 +117,11 @@ func (c campaign) run(ctx context.Context, number string, s bugs.Suite) bugs.Ver
 	return bugs.Run(ctx, filepath.Join(c.root, s.Package), c.programs[programOf(s)], number, s.Env, log)
 }
 
-// report prints a line for each bug, and fails when the campaign was wrong about one or about the code without any.
-func report(ctx context.Context, c campaign, chosen []bugs.Bug, atOnce int) error {
+// plant prints a line for each bug, and fails when one was not caught.
+func (c campaign) plant(ctx context.Context, chosen []bugs.Bug, atOnce int) error {
 	var mu sync.Mutex
-	var wrong []error
-	caught := 0
+	var missed []error
+	begin := time.Now()
 	fmt.Printf("| bug | kind | caught by | where | seconds |\n|---|---|---|---|---|\n")
 	inParallel(len(chosen), atOnce, func(i int) {
 		b := chosen[i]
@@ -122,14 +129,19 @@ func report(ctx context.Context, c campaign, chosen []bugs.Bug, atOnce int) erro
 		mu.Lock()
 		defer mu.Unlock()
 		fmt.Println(line(b, v))
-		if v.Oracle != "" {
-			caught++
-			return
+		if v.Oracle == "" {
+			missed = append(missed, fmt.Errorf("bug %s-%s was not caught by an oracle: %s", b.Number, b.Name, v.Trouble))
 		}
-		wrong = append(wrong, fmt.Errorf("bug %s-%s was not caught by an oracle: %s", b.Number, b.Name, v.Trouble))
 	})
-	fmt.Printf("# %d bugs, %d caught by an oracle\n", len(chosen), caught)
-	clean := suitesOf(chosen)
+	fmt.Printf("# %d bugs, %d caught by an oracle, %.0f s\n", len(chosen), len(chosen)-len(missed), time.Since(begin).Seconds())
+	return errors.Join(missed...)
+}
+
+// lookAtCode lets the campaigns of the bugs look at the code without any, and fails when one finds fault with it.
+func (c campaign) lookAtCode(ctx context.Context, chosen []bugs.Bug, atOnce int) error {
+	var mu sync.Mutex
+	var wrong []error
+	begin, clean := time.Now(), suitesOf(chosen)
 	inParallel(len(clean), atOnce, func(i int) {
 		v := c.run(ctx, fmt.Sprintf("none-%02d", i), clean[i])
 		mu.Lock()
@@ -138,7 +150,7 @@ func report(ctx context.Context, c campaign, chosen []bugs.Bug, atOnce int) erro
 			wrong = append(wrong, fmt.Errorf("the code as it is: %s says %s %s %s", clean[i], v.Oracle, v.Where, v.Trouble))
 		}
 	})
-	fmt.Printf("# the code as it is: %d campaigns, %d found fault with it\n", len(clean), len(wrong)-len(chosen)+caught)
+	fmt.Printf("# the code as it is: %d campaigns, %d found fault with it, %.0f s\n", len(clean), len(wrong), time.Since(begin).Seconds())
 	return errors.Join(wrong...)
 }
 
