@@ -57,7 +57,7 @@ perf: ## print the performance figures, one `name value unit` a line
 
 .PHONY: bugs
 bugs: ## plant known bugs one at a time, and print which oracle of the fault campaign catches each; BUGS="07 26" for some
-	go run ./test/faults/bugs/run $(BUGS)
+	go run ./test/faults/bugs/run -parallel=2 $(BUGS)
 
 .PHONY: golden
 golden: ## rewrite the golden files; read the difference like code

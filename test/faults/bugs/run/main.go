@@ -121,14 +121,17 @@ func (c campaign) run(ctx context.Context, number string, s bugs.Suite) bugs.Ver
 func (c campaign) plant(ctx context.Context, chosen []bugs.Bug, atOnce int) error {
 	var mu sync.Mutex
 	var missed []error
-	begin := time.Now()
+	begin, next, lines := time.Now(), 0, make([]string, len(chosen))
 	fmt.Printf("| bug | kind | caught by | where | seconds |\n|---|---|---|---|---|\n")
 	inParallel(len(chosen), atOnce, func(i int) {
 		b := chosen[i]
 		v := c.run(ctx, b.Number, b.Suite)
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Println(line(b, v))
+		lines[i] = line(b, v)
+		for ; next < len(lines) && lines[next] != ""; next++ { // in the order of their numbers
+			fmt.Println(lines[next])
+		}
 		if v.Oracle == "" {
 			missed = append(missed, fmt.Errorf("bug %s-%s was not caught by an oracle: %s", b.Number, b.Name, v.Trouble))
 		}
