@@ -162,7 +162,10 @@ func (r *ServingReconciler) rotateToken(ctx context.Context, s *corev1beta2.Serv
 		secret.Data[core.PreviousTokenKey] = old
 	}
 	secret.Data[core.TokenKey] = newToken()
-	secret.Annotations = rotation(s)
+	delete(secret.Annotations, corev1beta2.RotateTokenAnnotation)
+	for key, wish := range rotation(s) { // what others wrote on it stays
+		metav1.SetMetaDataAnnotation(&secret.ObjectMeta, key, wish)
+	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Patch(ctx, secret, patch, client.FieldOwner(servingFieldOwner)); err != nil {
 		return fmt.Errorf("rotating the app token: %w", err)
