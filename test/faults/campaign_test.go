@@ -136,7 +136,7 @@ func (c *campaign) baseline(ctx context.Context, on *plane, chosen []scenario) e
 
 // undisturbed runs a scenario without a fault.
 func (c *campaign) undisturbed(ctx context.Context, on *plane, s scenario) *outcome {
-	o := through(ctx, on, s, disturbance{}, nil)
+	o := through(ctx, on, s, nothing{}.disturb(), nil)
 	if o.err == nil && !s.again {
 		if twice := o.recorder.CreatedTwice(); len(twice) > 0 {
 			o.err = diverges("creates", "created twice: %s", strings.Join(twice, ", "))

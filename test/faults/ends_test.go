@@ -24,7 +24,7 @@ func checkGolden(o *outcome) error {
 	path := filepath.Join("testdata", "ends", strings.NewReplacer(" ", "-", "'", "", ",", "").Replace(o.scenario.name)+".yaml")
 	// Where the kit plays an engine, the API server calls the writer by the name of this program.
 	end := strings.ReplaceAll(o.end.String(), "manager: "+filepath.Base(os.Args[0]), "manager: kit")
-	got := countsOf(o, "create") + countsOf(o, "delete") + end
+	got := countsOf(o, "create") + countsOf(o, "delete") + o.path + end
 	if os.Getenv(updateVariable) != "" {
 		return os.WriteFile(path, []byte(got), 0o600)
 	}

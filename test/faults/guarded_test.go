@@ -37,7 +37,8 @@ var guarded = []scenario{
 		},
 	},
 	{
-		name: "remove builds by age",
+		name:    "remove builds by age",
+		patient: true,
 		steps: []step{
 			apply(function(image("v1"), aged(git("first")))), apply(function(image("v1"), aged(git("second")))),
 			{do: nothingMore, until: oneBuilder},

@@ -64,7 +64,7 @@ type nothing struct{}
 
 func (nothing) String() string { return "" }
 
-func (nothing) disturb() disturbance { return disturbance{} }
+func (nothing) disturb() disturbance { return disturbance{calm: true} }
 
 func parseNothing(string) (fault, error) { return nothing{}, nil }
 
@@ -76,7 +76,7 @@ type atOnce struct{ manifests []string }
 func (atOnce) String() string { return "" }
 
 func (a atOnce) disturb() disturbance {
-	d := disturbance{recounts: true, steps: []step{}}
+	d := disturbance{calm: true, recounts: true, steps: []step{}}
 	for _, manifest := range a.manifests {
 		d.steps = append(d.steps, apply(manifest))
 	}

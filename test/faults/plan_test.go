@@ -95,6 +95,8 @@ type disturbance struct {
 	beside func(r *run) error
 	// after is done to the world once it has reached its end, which it has to reach again.
 	after func(r *run) error
+	// calm tells that it disturbs nothing.
+	calm bool
 	// recounts tells that objects are rightly made, or deleted, more often than without.
 	recounts bool
 	// blind tells that the managers rightly believe for a while what is not so: the story of the world may break laws that its end must not.

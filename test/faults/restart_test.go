@@ -17,7 +17,7 @@ func parseRestart(string) (fault, error) { return restart{}, nil }
 
 func everyRestart(*outcome) []fault { return []fault{restart{}} }
 
-func (restart) disturb() disturbance { return disturbance{after: startAgain} }
+func (restart) disturb() disturbance { return disturbance{calm: true, after: startAgain} }
 
 // startAgain lets every object be looked at by new managers, more than once.
 func startAgain(r *run) error {

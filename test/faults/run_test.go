@@ -46,6 +46,12 @@ type run struct {
 	cached    *cached
 	// last is how many calls and writes there were before the last step.
 	last struct{ calls, writes int }
+	// patient tells that the scenario is about what takes its time.
+	patient bool
+	// path is how each step before the last ended, where it came to rest.
+	path string
+	// calm tells that nothing disturbs this run: what is late is late by itself.
+	calm bool
 	// busy is how many disturbances go on beside the step.
 	busy atomic.Int32
 }
@@ -76,6 +82,7 @@ func through(ctx context.Context, on *plane, s scenario, d disturbance, want *ou
 }
 
 func (r *run) through(s scenario, d disturbance, want *outcome) (err error) {
+	r.calm, r.patient = d.calm, s.patient
 	if d.leave != nil {
 		defer d.leave()
 	}
@@ -173,6 +180,9 @@ func (r *run) walk(s scenario, d disturbance, want *outcome) (err error) {
 		if err := until(); err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
+		if !isLast && r.world.Unsettled() == nil {
+			r.path += fmt.Sprintf("# after step %d:\n%s", i+1, r.world.Conditions())
+		}
 		if r.neighbour != nil {
 			if err := r.reach("the neighbour to settle", r.neighbour.Unsettled); err != nil {
 				return fmt.Errorf("step %d: %w", i+1, err)
@@ -245,6 +255,8 @@ const (
 	quiet = 250 * time.Millisecond
 	// waits is how long nothing must have changed before time may jump.
 	waits = 150 * time.Millisecond
+	// prompt is how soon what is asked for has to go on where nothing is disturbed.
+	prompt = time.Minute
 	// future is how far time may jump in one run: past every delay of the controllers, and every backoff.
 	future = 3 * time.Hour
 )
@@ -273,7 +285,12 @@ func (r *run) reach(what string, done func() error) error {
 				return nil
 			}
 			if objection != nil {
-				if in, any := r.time.Due(); any && r.time.Ahead()+in < future {
+				in, any := r.time.Due()
+				if any && r.calm && !r.patient && in > prompt {
+					if now.Sub(moved) > still {
+						return diverges("late", "nothing moves, and the next look is in %s: waited for %s: %s", in.Round(time.Second), what, objection)
+					}
+				} else if any && r.time.Ahead()+in < future {
 					r.time.Jump(max(in, 0))
 				} else if now.Sub(moved) > still || now.After(deadline) {
 					return fmt.Errorf("%w: waited for %s: %w", errStuck, what, objection)

@@ -25,6 +25,8 @@ type scenario struct {
 	scratch []string
 	// neighbour is a manifest for another namespace that the managers look at too. Its objects have come to rest when the first step is done.
 	neighbour string
+	// patient tells that it is about something that takes its time.
+	patient bool
 	// again tells that the user asks for something a second time, so that it is rightly made a second time.
 	again bool
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -304,6 +305,22 @@ func condition(o *unstructured.Unstructured, kind string) string {
 		}
 	}
 	return ""
+}
+
+// Conditions are those of the objects of ours, a line each.
+func (w *World) Conditions() string {
+	var b strings.Builder
+	for _, o := range w.mirror.objects(w.Namespace) {
+		if !ours(o) {
+			continue
+		}
+		all := conditions(o)
+		for _, kind := range slices.Sorted(maps.Keys(all)) {
+			line := fmt.Sprintf("#   %s %s: %v %v: %v\n", id(o), kind, all[kind]["status"], all[kind]["reason"], all[kind]["message"])
+			b.WriteString(strings.ReplaceAll(withoutChance(o, line), w.Namespace, "NAMESPACE"))
+		}
+	}
+	return b.String()
 }
 
 // Field is what stands at a path of an object, or nil.
