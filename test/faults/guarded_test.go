@@ -74,9 +74,10 @@ var guarded = []scenario{
 		},
 	},
 	{
-		name:  "lose every child, one by one",
-		again: true,
-		steps: []step{apply(function(image("v1"), onEvents("Shared"), everything)), {do: losing, until: settled}},
+		name:    "lose every child, one by one",
+		patient: true, // the Secret is seen with the next look
+		again:   true,
+		steps:   []step{apply(function(image("v1"), onEvents("Shared"), everything)), {do: losing, until: settled}},
 	},
 	{
 		name:  "lose every child on KEDA's add-on, one by one", // nothing is looked at now and then

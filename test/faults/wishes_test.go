@@ -23,7 +23,7 @@ var wishes = []scenario{
 		steps: []step{
 			apply(function(image("v1"), onEvents("Function"))),
 			{do: wishing(corev1beta2.RotateTokenAnnotation, "once"), until: tokenFor("once")},
-			{do: func(r *run) error { return r.annotate("Secret hello-app-token", note, "mine") }, until: settled},
+			{do: func(r *run) error { return r.annotate("Secret hello--app-token", note, "mine") }, until: settled},
 			{do: wishing(corev1beta2.RotateTokenAnnotation, "twice"), until: tokenFor("twice")},
 		},
 	},
