@@ -46,6 +46,13 @@ var wishes = []scenario{
 		},
 	},
 	{
+		name: "try a version that is slow to start",
+		steps: []step{
+			apply(recorded(image("v1"), serving("100m"), inSteps("10", "50"))),
+			{do: applying(recorded(image(kit.WordSlow), serving("100m"), inSteps("10", "50"))), until: startsBeside},
+		},
+	},
+	{
 		name: "let a new version have more requests",
 		steps: []step{
 			apply(recorded(image("v1"), serving("100m"), inSteps("10", "50"))),
@@ -91,7 +98,7 @@ var wishes = []scenario{
 	},
 	{
 		name:  "serve two functions side by side",
-		steps: []step{apply(named(longName+"-first", function(image("v1"), git("main"), onKEDA())) + "---\n" + named(longName+"-second", function(image("v1"), git("main"), onKEDA())))},
+		steps: []step{apply(named(longName+"-first", function(image("v1"), git("main"), onKEDA())) + "---\n" + named(longName+"-second", function(image("v1"), git("main"), onKEDA(), "    scaleOptions: {minReplicas: 1}\n")))},
 	},
 	{
 		name:      "serve beside a namesake in another namespace",
@@ -175,18 +182,32 @@ func waitsAt(percent int64) func(*run, kit.Snapshot) error {
 	}
 }
 
+// startsBeside waits until a new version is seen to start beside the current one.
+func startsBeside(r *run, _ kit.Snapshot) error {
+	return r.reach("a version that starts", func() error {
+		for _, s := range r.world.Objects("Serving") {
+			if observed := kit.Field(s, "status", "observedGeneration"); observed != s.GetGeneration() {
+				return fmt.Errorf("%s was not looked at", s.GetName())
+			}
+		}
+		return isBecauseOf(r, corev1beta2.RollingOutReason)
+	})
+}
+
 // isBecause waits until every function has a reason not to be ready.
 func isBecause(reason string) func(*run, kit.Snapshot) error {
 	return func(r *run, _ kit.Snapshot) error {
-		return r.reach(reason, func() error {
-			for _, f := range r.world.Objects("Function") {
-				if is := kit.Reason(f, "Ready"); is != reason {
-					return fmt.Errorf("it is %q", is)
-				}
-			}
-			return nil
-		})
+		return r.reach(reason, func() error { return isBecauseOf(r, reason) })
 	}
+}
+
+func isBecauseOf(r *run, reason string) error {
+	for _, f := range r.world.Objects("Function") {
+		if is := kit.Reason(f, "Ready"); is != reason {
+			return fmt.Errorf("it is %q", is)
+		}
+	}
+	return nil
 }
 
 func limited(request, limit string) string {

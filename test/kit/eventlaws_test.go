@@ -9,7 +9,7 @@ func TestTransitionsOfAStory(t *testing.T) {
 	for name, test := range map[string]struct {
 		story  []string
 		reason string
-		want   int
+		want   int32
 	}{
 		"Never":         {[]string{function("{}", "{}")}, "Good", 0},
 		"OnceAndAgain":  {[]string{function("{}", reasoned("Good")), function("{}", reasoned("Bad")), function("{}", reasoned("Good"))}, "Good", 2},

@@ -77,6 +77,12 @@ func shared(past story, function *unstructured.Unstructured) string {
 	if step < 1 || percent == 0 || percent == 100 { // on its way to a step, or accepted
 		return ""
 	}
+	if !slices.ContainsFunc(past, func(c chapter) bool {
+		ref := metav1.GetControllerOf(c.object)
+		return ref != nil && ref.UID == function.GetUID() && c.object.GetLabels()[canary] != "" && isReady(c.object)
+	}) {
+		return fmt.Sprintf("the new version has %d %% of the requests and has never been ready", percent)
+	}
 	says := func(o *unstructured.Unstructured) bool {
 		share, known := stepOf(o, int(step))["percent"].(int64)
 		return known && share == percent

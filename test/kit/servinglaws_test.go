@@ -17,6 +17,7 @@ func TestLawsOfServing(t *testing.T) {
 		return header + "kind: Serving\nmetadata: {name: trial, uid: t, generation: 2, labels: {openfunction.io/canary: 'true'}, annotations: {openfunction.io/rollout: '" +
 			fmt.Sprintf(`{"revision":"hello-1","step":%d,"since":"2026-01-01T00:00:%sZ"}`, step, since) + "'}, " + owned + "}\nspec: {image: a, port: 1}"
 	}
+	readyTrial := trial(1, "01.000000") + "\nstatus: " + ready("True", "1")
 	allowed := strings.Replace(function(inSteps, "{}"), "generation: 2", "generation: 2, annotations: {openfunction.io/promote: hello-1/2}", 1)
 	const runs = "\nspec: {template: {metadata: {labels: {openfunction.io/template-hash: one}}}}"
 	pod := func(version, ready string) string {
@@ -30,8 +31,9 @@ func TestLawsOfServing(t *testing.T) {
 		story []string
 		want  string
 	}{
-		"ShareOfTheStep":    {[]string{function(inSteps, isAt(1, 10))}, ""},
-		"ShareOfTheNext":    {[]string{function(inSteps, isAt(1, 50))}, "steps"},
+		"ShareOfTheStep":    {[]string{function(inSteps, "{}"), readyTrial, function(inSteps, isAt(1, 10))}, ""},
+		"ShareOfTheNext":    {[]string{function(inSteps, "{}"), readyTrial, function(inSteps, isAt(1, 50))}, "steps"},
+		"ShareTooEarly":     {[]string{function(inSteps, "{}"), trial(1, "01.000000"), function(inSteps, isAt(1, 10))}, "steps"},
 		"PauseOver":         {[]string{function(inSteps, "{}"), trial(1, "01.000000"), trial(2, "06.000000")}, ""},
 		"PauseNotOver":      {[]string{function(inSteps, "{}"), trial(1, "01.000000"), trial(2, "05.900000")}, "steps"},
 		"PauseCutByTheUser": {[]string{allowed, trial(1, "01.000000"), trial(2, "02.000000")}, ""},
