@@ -52,6 +52,7 @@ var guarded = []scenario{
 	},
 	{
 		name:  "find the name of the token taken",
+		taken: true,
 		steps: []step{{do: applying(foreignToken), until: exists("Secret", "hello--app-token")}, apply(function(image("v1"), onEvents("Function")))},
 	},
 	{
@@ -74,6 +75,7 @@ var guarded = []scenario{
 	},
 	{
 		name:  "lose every child, one by one",
+		hands: true,
 		again: true,
 		steps: []step{apply(function(image("v1"), onEvents("Shared"), everything)), {do: losing, until: settled}},
 	},

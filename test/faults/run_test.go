@@ -12,12 +12,19 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	controllers "github.com/openfunction/openfunction/controllers/core"
+	gateways "github.com/openfunction/openfunction/controllers/networking"
 	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/networking"
+	"github.com/openfunction/openfunction/pkg/provider"
 	"github.com/openfunction/openfunction/test/kit"
 )
 
@@ -77,6 +84,7 @@ func (r *run) through(s scenario, d disturbance, want *outcome) (err error) {
 	if err := r.attempt(d, func() error { r.world, err = r.NewWorld(r); return err }); err != nil {
 		return err
 	}
+	r.recorder.In(r.world)
 	if d.before != nil {
 		if err := d.before(r); err != nil {
 			return err
@@ -170,26 +178,51 @@ func (r *run) walk(s scenario, d disturbance, want *outcome) (err error) {
 func (r *run) program(d disturbance) kit.Program {
 	p := kit.Program{
 		Config:     r.operator,
-		Cache:      controllers.CacheOptions(controllers.Options{}),
+		Cache:      cacheOf(r.world.Namespace),
 		NewCache:   controllers.NewCache,
 		Recorder:   r.recorder,
 		Namespaces: []string{r.world.Namespace},
 
 		OwnDiscovery: d.ownDiscovery,
 		Setup: func(mgr ctrl.Manager) error {
-			return controllers.SetupWithManager(mgr, controllers.Options{
+			kinds := provider.NewKinds(mgr)
+			if err := controllers.SetupWithManager(mgr, controllers.Options{
 				SkipNameValidation: true,
 				Clock:              wrong{r.time, d.off},
 				Queue:              r.time.Queue,
+				Kinds:              kinds,
 				Build:              core.BuildSettings{FetcherImage: "registry.example.test/fetcher:v1"},
 				Serving:            core.ServingSettings{AgentImage: "registry.example.test/agent:v1", DaprdImage: "registry.example.test/daprd:v1"},
-			})
+			}); err != nil {
+				return err
+			}
+			return gateways.SetupWithManager(mgr, gateways.Options{SkipNameValidation: true, Queue: r.time.Queue, Kinds: kinds})
 		},
 	}
 	if d.interference != nil {
 		p.Interference = d.interference
 	}
 	return p
+}
+
+// cacheOf is the cache of production for a manager that looks at one world: what the whole cluster is looked through for there, is looked for here in
+// the world and, where it is made in the platform's namespace, by its name.
+func cacheOf(world string) cache.Options {
+	o := controllers.CacheOptions(controllers.Options{})
+	byObject := map[client.Object]cache.ByObject{}
+	for kind, by := range o.ByObject {
+		if all, everywhere := by.Namespaces[cache.AllNamespaces]; everywhere {
+			by.Namespaces = maps.Clone(by.Namespaces)
+			all.FieldSelector = fields.OneTermEqualSelector("metadata.namespace", world)
+			by.Namespaces[cache.AllNamespaces] = all
+			if _, grants := kind.(*gatewayv1beta1.ReferenceGrant); grants {
+				by.Namespaces[platform] = cache.Config{FieldSelector: fields.OneTermEqualSelector("metadata.name", networking.GrantName(world))}
+			}
+		}
+		byObject[kind] = by
+	}
+	o.ByObject = byObject
+	return o
 }
 
 // wrong is a clock that is off by some time.
