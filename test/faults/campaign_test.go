@@ -501,8 +501,13 @@ func inParallel(n int, f func(int)) {
 	wg.Wait()
 }
 
-// concurrently is how many worlds are worked on at once.
-func concurrently() int { return number(atOnceVariable, 10*runtime.NumCPU()) }
+// concurrently is how many worlds are worked on at once: fewer where other suites run beside.
+func concurrently() int {
+	if isShort() {
+		return number(atOnceVariable, 6*runtime.NumCPU())
+	}
+	return number(atOnceVariable, 10*runtime.NumCPU())
+}
 
 // platform is the namespace of the operator.
 const platform = "openfunction"

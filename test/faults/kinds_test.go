@@ -10,7 +10,7 @@ func init() { //nolint:gochecknoinits // the kinds' own functions look a kind up
 		{word: "nothing", parse: parseNothing, of: everyNothing, short: 1000, all: 1000},
 		{word: "at-once", parse: nil, of: everyAtOnce, short: 1000, all: 1000},
 		{word: "restart", parse: parseRestart, of: everyRestart, short: 20, all: 1000},
-		{word: "crash", parse: parseCrash, of: everyCrash, short: 80, all: 10000},
+		{word: "crash", parse: parseCrash, of: everyCrash, short: 64, all: 10000},
 		{word: "answer-all", parse: parseAnswer, of: everyAnswer, short: 40, all: 10000},
 		{word: "answer", parse: parseAnswer, of: oneAnswer, short: 40, all: 900},
 		{word: "fail", parse: parseFailing, of: everyFailing, short: 20, all: 200},
@@ -21,7 +21,7 @@ func init() { //nolint:gochecknoinits // the kinds' own functions look a kind up
 		{word: "server", parse: parseHarm, of: everyKilled, short: 0, all: 60, alone: true},
 		{word: "etcd", parse: parseHarm, of: everyFrozen, short: 0, all: 40, alone: true},
 		{word: "without", parse: parseWithout, of: everyWithout, short: 0, all: 350, alone: true, together: inGroups},
-		{word: "chain", parse: parseChain, of: everyChain, short: 2, all: 36, per: kindOfUsers},
+		{word: "chain", parse: parseChain, of: everyChain, short: 1, all: 36, per: kindOfUsers},
 		{word: "clock", parse: parseClock, of: everyClock, short: 10, all: 10000},
 	}
 }
