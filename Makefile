@@ -49,7 +49,14 @@ e2e: ## Ginkgo suite on the local cluster, or the one KUBECONFIG names
 
 .PHONY: faults
 faults: ## the fault campaign: every scenario under every fault; PLAN='…' runs one plan again
-	CGO_ENABLED=1 FAULTS=all FAULTS_PLAN="$(PLAN)" go test -race -count=1 -v -timeout=90m ./test/faults
+ifdef PLAN
+	CGO_ENABLED=1 FAULTS=all FAULTS_PLAN="$(PLAN)" go test -race -count=1 -v -timeout=30m ./test/faults
+else
+	@rm -rf bin/faults && mkdir -p bin/faults
+	CGO_ENABLED=1 FAULTS=all FAULTS_PART=each FAULTS_SUM=$(CURDIR)/bin/faults/sum go test -race -count=1 -v -timeout=60m ./test/faults || touch bin/faults/failed
+	FAULTS=all FAULTS_PART=rest FAULTS_SUM=$(CURDIR)/bin/faults/sum go test -count=1 -v -timeout=60m ./test/faults || touch bin/faults/failed
+	@cat bin/faults/sum.txt; test ! -e bin/faults/failed
+endif
 
 .PHONY: perf
 perf: ## print the performance figures, one `name value unit` a line

@@ -6,10 +6,10 @@ import (
 	"context"
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,7 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	networkingv1alpha1 "github.com/openfunction/openfunction/apis/networking/v1alpha1"
+	"github.com/openfunction/openfunction/pkg/apply"
 	"github.com/openfunction/openfunction/pkg/enqueue"
 	"github.com/openfunction/openfunction/pkg/networking"
 	"github.com/openfunction/openfunction/pkg/problem"
@@ -95,13 +97,11 @@ func wantsGrant(g *networkingv1alpha1.Gateway, object client.Object) bool {
 // Reconcile makes one Gateway's listeners those of its Kubernetes Gateway.
 func (r *GatewayReconciler) Reconcile(ctx context.Context, g *networkingv1alpha1.Gateway) (res ctrl.Result, err error) {
 	if !g.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, r.finalize(ctx, g)
+		return status.Quiet(r.finalize(ctx, g))
 	}
 	g = g.DeepCopy()
-	if err := r.hold(ctx, g); apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return ctrl.Result{}, nil // what it has become is about to come
-	} else if err != nil {
-		return ctrl.Result{}, err
+	if err := r.hold(ctx, g); err != nil {
+		return status.Quiet(err)
 	}
 	report := status.Begin(g)
 	defer func() {
@@ -127,7 +127,7 @@ func (r *GatewayReconciler) hold(ctx context.Context, g *networkingv1alpha1.Gate
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Patch(ctx, g, patch, client.FieldOwner(fieldOwner)); err != nil {
-		return fmt.Errorf("adding the finalizer: %w", err)
+		return fmt.Errorf("adding the finalizer: %w", apply.LostRace(g, err))
 	}
 	return nil
 }
@@ -136,6 +136,9 @@ func (r *GatewayReconciler) hold(ctx context.Context, g *networkingv1alpha1.Gate
 func (r *GatewayReconciler) check(ctx context.Context, v *gatewayVisit) error {
 	g := v.gateway
 	markOverridden(g)
+	if broken := validation.IsDNS1123Subdomain(g.Target().Name); len(broken) > 0 {
+		return problem.Stalled(corev1beta2.InvalidSpecReason, "A Kubernetes Gateway cannot be called %q: %s", g.Target().Name, broken[0])
+	}
 	if err := r.providers.Require(ctx, networking.GatewayAPI); err != nil {
 		return err
 	}
@@ -185,13 +188,13 @@ func (r *GatewayReconciler) finalize(ctx context.Context, g *networkingv1alpha1.
 	g = g.DeepCopy()
 	controllerutil.RemoveFinalizer(g, networkingv1alpha1.Finalizer)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Patch(ctx, g, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
-		return fmt.Errorf("removing the finalizer: %w", err)
+	if err := r.Patch(ctx, g, patch, client.FieldOwner(fieldOwner)); err != nil {
+		return fmt.Errorf("removing the finalizer: %w", apply.LostRace(g, err))
 	}
 	return nil
 }
 
-// made tells whether the Kubernetes Gateway was made for the Gateway.
+// made tells whether the Kubernetes Gateway was made for the Gateway. In the same namespace that is still so when somebody has taken its labels off.
 func made(g *networkingv1alpha1.Gateway, gateway metav1.Object) bool {
-	return g.UID != "" && gateway.GetLabels()[networkingv1alpha1.GatewayUIDLabel] == string(g.UID)
+	return g.UID != "" && (gateway.GetLabels()[networkingv1alpha1.GatewayUIDLabel] == string(g.UID) || metav1.IsControlledBy(gateway, g))
 }

@@ -70,10 +70,9 @@ const namespaceDelay = 10 * time.Second
 func (r *GatewayReconciler) create(ctx context.Context, g *networkingv1alpha1.Gateway) (*gatewayv1.Gateway, error) {
 	key := g.Target()
 	gateway := &gatewayv1.Gateway{
-		TypeMeta: metav1.TypeMeta{APIVersion: gatewayv1.GroupVersion.String(), Kind: networking.GatewayKind.Kind},
-		ObjectMeta: metav1.ObjectMeta{Name: key.Name, Namespace: key.Namespace, Labels: map[string]string{
-			corev1beta2.ManagedLabel: "true", networkingv1alpha1.GatewayUIDLabel: string(g.UID)}},
-		Spec: gatewayv1.GatewaySpec{GatewayClassName: g.Spec.GatewayDef.GatewayClassName},
+		TypeMeta:   metav1.TypeMeta{APIVersion: gatewayv1.GroupVersion.String(), Kind: networking.GatewayKind.Kind},
+		ObjectMeta: metav1.ObjectMeta{Name: key.Name, Namespace: key.Namespace, Labels: labelsOf(g)},
+		Spec:       gatewayv1.GatewaySpec{GatewayClassName: g.Spec.GatewayDef.GatewayClassName},
 	}
 	if key.Namespace == g.Namespace {
 		gateway.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(g, networkingv1alpha1.GroupVersion.WithKind("Gateway"))}
@@ -97,6 +96,25 @@ func (r *GatewayReconciler) create(ctx context.Context, g *networkingv1alpha1.Ga
 	return typed(object)
 }
 
+// labelsOf are on the Kubernetes Gateway that is made for a Gateway.
+func labelsOf(g *networkingv1alpha1.Gateway) map[string]string {
+	return map[string]string{corev1beta2.ManagedLabel: "true", networkingv1alpha1.GatewayUIDLabel: string(g.UID)}
+}
+
+// label puts them back where somebody has taken them off, and tells whether it had to.
+func label(gateway *unstructured.Unstructured, g *networkingv1alpha1.Gateway) bool {
+	have, changed := gateway.GetLabels(), false
+	if have == nil {
+		have = map[string]string{}
+	}
+	for key, value := range labelsOf(g) {
+		changed = changed || have[key] != value
+		have[key] = value
+	}
+	gateway.SetLabels(have)
+	return changed
+}
+
 // adopt brings the listeners to a Kubernetes Gateway that exists. What the cache shows decides whether there is anything to do; what is changed is
 // read past it, and as it is, with what our types do not know.
 func (r *GatewayReconciler) adopt(ctx context.Context, g *networkingv1alpha1.Gateway, target *gatewayv1.Gateway) (*gatewayv1.Gateway, error) {
@@ -106,6 +124,7 @@ func (r *GatewayReconciler) adopt(ctx context.Context, g *networkingv1alpha1.Gat
 			return false, problem.Stalled(networkingv1alpha1.ListenerTakenReason, "On the Kubernetes Gateway %s %s", g.Target(), taken)
 		}
 		if def := g.Spec.GatewayDef; err == nil && def != nil {
+			changed = label(gateway, g) || changed
 			class, _, _ := unstructured.NestedString(gateway.Object, "spec", "gatewayClassName")
 			changed = changed || class != string(def.GatewayClassName)
 			err = unstructured.SetNestedField(gateway.Object, string(def.GatewayClassName), "spec", "gatewayClassName")
@@ -148,10 +167,8 @@ func (r *GatewayReconciler) release(ctx context.Context, g *networkingv1alpha1.G
 		}
 		uid := gateway.UID
 		err := r.Delete(ctx, gateway, client.Preconditions{UID: &uid})
-		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-			return nil // it has gone already
-		} else if err != nil {
-			return fmt.Errorf("deleting the Kubernetes Gateway %s: %w", klog.KObj(gateway), err)
+		if err != nil {
+			return fmt.Errorf("deleting the Kubernetes Gateway %s: %w", klog.KObj(gateway), apply.LostRace(gateway, err))
 		}
 		log.FromContext(ctx).Info("Pruned", "kind", "Gateway", "object", klog.KObj(gateway))
 	case networking.IsAdoptedBy(gateway, networking.Key(g)):

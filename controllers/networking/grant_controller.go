@@ -22,9 +22,11 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
+	"github.com/openfunction/openfunction/pkg/apply"
 	"github.com/openfunction/openfunction/pkg/networking"
 	"github.com/openfunction/openfunction/pkg/problem"
 	"github.com/openfunction/openfunction/pkg/provider"
+	"github.com/openfunction/openfunction/pkg/status"
 )
 
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=list;watch
@@ -103,7 +105,7 @@ func (r *GrantReconciler) Reconcile(ctx context.Context, request ctrl.Request) (
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{}, r.keep(ctx, networking.RouterGrant(namespace, r.Router), needed)
+	return status.Quiet(r.keep(ctx, networking.RouterGrant(namespace, r.Router), needed))
 }
 
 // needed tells whether a Function of the namespace has an HTTPRoute.
@@ -133,18 +135,15 @@ func (r *GrantReconciler) keep(ctx context.Context, wanted *gatewayv1beta1.Refer
 	switch {
 	case !exists && needed:
 		err = r.Create(ctx, wanted, client.FieldOwner(fieldOwner))
-		if apierrors.IsAlreadyExists(err) {
-			return nil // the cache is about to show it
+		if apierrors.IsAlreadyExists(err) { // the cache is about to show it
+			return apierrors.NewConflict(schema.GroupResource{}, wanted.Name, err)
 		}
 	case !exists || !r.isOurs(have) || !have.DeletionTimestamp.IsZero():
 		return nil
 	case !needed:
 		verb = "Pruned"
 		uid := have.UID
-		err = r.Delete(ctx, have, client.Preconditions{UID: &uid})
-		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-			return nil
-		}
+		err = apply.LostRace(have, r.Delete(ctx, have, client.Preconditions{UID: &uid}))
 	case apiequality.Semantic.DeepEqual(have.Spec, wanted.Spec):
 		return nil
 	default:

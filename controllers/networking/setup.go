@@ -6,8 +6,10 @@ import (
 	"cmp"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/openfunction/openfunction/pkg/core"
 	"github.com/openfunction/openfunction/pkg/provider"
@@ -19,6 +21,8 @@ type Options struct {
 	PlatformNamespace string
 	// Concurrency is how many objects of one kind are worked on at once; 4 when 0.
 	Concurrency int
+	// Queue makes the queue of a controller; controller-runtime's own when nil. Tests let time pass in it.
+	Queue func(controller string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request]
 	// Kinds are the kinds of engines that the manager watches; made here when nil.
 	Kinds *provider.Kinds
 	// SkipNameValidation lets a process start the controllers more than once, as tests do.
@@ -32,7 +36,7 @@ func (o Options) withDefaults() Options {
 }
 
 func (o Options) controller() controller.Options {
-	return controller.Options{MaxConcurrentReconciles: o.Concurrency, SkipNameValidation: &o.SkipNameValidation}
+	return controller.Options{MaxConcurrentReconciles: o.Concurrency, SkipNameValidation: &o.SkipNameValidation, NewQueue: o.Queue}
 }
 
 // SetupWithManager adds the Gateway and Grant controllers to the manager. Its scheme and cache are those of controllers/core.

@@ -72,9 +72,7 @@ func (r *Report) Finish(ctx context.Context, c client.Client, res ctrl.Result, e
 		return res, nil
 	}
 	r.object.SetObservedGeneration(r.object.GetGeneration())
-	for i := range *r.object.GetConditions() {
-		(*r.object.GetConditions())[i].ObservedGeneration = r.object.GetGeneration()
-	}
+	r.dateConditions()
 	if apiequality.Semantic.DeepEqual(r.before, r.object) {
 		return res, nil
 	}
@@ -90,7 +88,23 @@ func (r *Report) Finish(ctx context.Context, c client.Client, res ctrl.Result, e
 	return res, nil
 }
 
-// quiet hides lost races, which end by themselves, from the log and from the error count.
+// dateConditions says of every condition that it speaks of the current generation, and since when it is as it is: a call that said one thing and then
+// found out the other has not changed what was so before it.
+func (r *Report) dateConditions() {
+	conditions := *r.object.GetConditions()
+	for i := range conditions {
+		c := &conditions[i]
+		c.ObservedGeneration = r.object.GetGeneration()
+		if was := find(r.before, c.Type); was.Status == c.Status && !was.LastTransitionTime.IsZero() {
+			c.LastTransitionTime = was.LastTransitionTime
+		}
+	}
+}
+
+// Quiet is for reconcilers that write no status: it hides lost races, which end by themselves, from the log and from the error count, and asks for another
+// call soon.
+func Quiet(err error) (ctrl.Result, error) { return quiet(err) }
+
 func quiet(err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) {
 		return ctrl.Result{RequeueAfter: conflictDelay}, nil

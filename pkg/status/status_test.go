@@ -246,6 +246,39 @@ func TestAStaleCallWritesNothing(t *testing.T) {
 	}
 }
 
+// What a call said before it found out better has never been so.
+func TestATransitionIsOneBetweenCalls(t *testing.T) {
+	c, read, patches := world(t, nil)
+	since := metav1.NewTime(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC))
+	f := read()
+	report := status.Begin(f)
+	status.MarkStalled(f, "Refused", "The first is refused")
+	status.Mark(f, "Built", metav1.ConditionFalse, "Refused", "The first is refused")
+	for i := range f.Status.Conditions {
+		f.Status.Conditions[i].LastTransitionTime = since
+	}
+	if _, err := report.Finish(t.Context(), c, ctrl.Result{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	f = read()
+	report = status.Begin(f)
+	status.Mark(f, "Built", metav1.ConditionTrue, "Built", "It is built")
+	status.MarkReady(f, "Ready", "Serving")
+	status.Mark(f, "Built", metav1.ConditionFalse, "Refused", "The second is refused")
+	if _, err := report.Finish(t.Context(), c, ctrl.Result{}, problem.Stalled("Refused", "The second is refused")); err != nil {
+		t.Fatal(err)
+	}
+	f = read()
+	if *patches != 2 || len(f.Status.Conditions) != 3 {
+		t.Fatalf("%d patches, and the conditions are %v", *patches, f.Status.Conditions)
+	}
+	for _, condition := range f.Status.Conditions {
+		if !condition.LastTransitionTime.Time.Equal(since.Time) || condition.Message != "The second is refused" {
+			t.Errorf("%s is %s since %s: %s", condition.Type, condition.Status, condition.LastTransitionTime, condition.Message)
+		}
+	}
+}
+
 func TestHoldLeavesTheStatusAlone(t *testing.T) {
 	c, read, patches := world(t, nil)
 	f := read()

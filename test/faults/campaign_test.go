@@ -5,16 +5,20 @@ package faults
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,12 +44,21 @@ const (
 	seedVariable = "FAULTS_SEED"
 	// firstVariable ends the campaign with the first divergence.
 	firstVariable = "FAULTS_FIRST"
+	// partVariable is "each" for one plan of every kind in every scenario, and "rest" for all others; otherwise all are run.
+	partVariable = "FAULTS_PART"
+	// sumVariable is a file that the parts of a campaign add up in.
+	sumVariable = "FAULTS_SUM"
 	// atOnceVariable is how many worlds are worked on at the same time.
 	atOnceVariable = "FAULTS_ATONCE"
 )
 
 // lifetime is how many worlds a control plane gets before a fresh one takes its place: what worlds leave behind slows it down.
 const lifetime = 500
+
+// slots are for the worlds that are worked on at the same time.
+type slots chan struct{}
+
+func newSlots() slots { return make(slots, concurrently()) }
 
 // campaign is what is run, and what came of it.
 type campaign struct {
@@ -73,6 +86,7 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rarely(t)
 	first, err := newPlane(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +99,7 @@ func TestFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.plans = c.choose(chosen, only)
+	fmt.Printf("%d scenarios in %s; plans: %s\n", len(chosen), time.Since(c.began).Round(time.Second), c.counted())
 	if err := c.execute(ctx, first); err != nil {
 		t.Error(err)
 	}
@@ -92,6 +107,13 @@ func TestFaults(t *testing.T) {
 	if c.broken {
 		t.Fail()
 	}
+}
+
+// rarely lets all programs collect garbage less often than usual: there is memory, and a fifth of their work is that.
+func rarely(t *testing.T) {
+	const percent = 200
+	debug.SetGCPercent(percent)
+	t.Setenv("GOGC", strconv.Itoa(percent))
 }
 
 // asked are the scenarios that the environment asks for, and its only plan if it names one.
@@ -185,7 +207,37 @@ func (c *campaign) choose(chosen []scenario, only *plan) []plan {
 	// Slow kinds are spread among the others.
 	draw := rand.New(rand.NewPCG(uint64(number(seedVariable, 1)), 1))
 	draw.Shuffle(len(plans), func(i, j int) { plans[i], plans[j] = plans[j], plans[i] })
-	return plans
+	return partOf(plans, os.Getenv(partVariable))
+}
+
+// counted tells how many plans of each kind there are.
+func (c *campaign) counted() string {
+	counts := map[string]int{}
+	for _, p := range c.plans {
+		counts[p.kind.word]++
+	}
+	var b strings.Builder
+	for _, k := range kinds {
+		if counts[k.word] > 0 {
+			fmt.Fprintf(&b, "%s %d, ", k.word, counts[k.word])
+		}
+	}
+	fmt.Fprintf(&b, "all %d", len(c.plans))
+	return b.String()
+}
+
+// partOf are those of the plans that belong to a part of the campaign.
+func partOf(plans []plan, part string) []plan {
+	if part == "" {
+		return plans
+	}
+	seen := map[[2]string]bool{}
+	return slices.DeleteFunc(plans, func(p plan) bool {
+		key := [2]string{p.kind.word, p.scenario.name}
+		again := seen[key]
+		seen[key] = true
+		return again == (part == "each")
+	})
 }
 
 // ofKind are the plans of a kind, or as many as the limit allows, chosen by lot.
@@ -199,11 +251,20 @@ func (c *campaign) ofKind(k *kind, chosen []scenario, limit int) []plan {
 	slices.SortFunc(plans, func(a, b plan) int { return cmp.Compare(a.String(), b.String()) })
 	draw := rand.New(rand.NewPCG(uint64(number(seedVariable, 1)), 0))
 	draw.Shuffle(len(plans), func(i, j int) { plans[i], plans[j] = plans[j], plans[i] })
-	return plans[:min(limit, len(plans))]
+	if k.per == nil {
+		return plans[:min(limit, len(plans))]
+	}
+	taken := map[string]int{}
+	return slices.DeleteFunc(plans, func(p plan) bool {
+		class := k.per(c.outcomes[p.scenario.name])
+		taken[class]++
+		return taken[class] > limit
+	})
 }
 
-// execute runs the plans, on one control plane after another: first those that only disturb their own world, then the others.
-func (c *campaign) execute(ctx context.Context, on *plane) error {
+// execute runs the plans, each on a control plane of its lane: those that only disturb their own world, those that disturb every world, and those that
+// share what is done to the control plane.
+func (c *campaign) execute(ctx context.Context, first *plane) error {
 	var own, shared []plan
 	var grouped [][]plan
 	for _, p := range c.plans {
@@ -220,52 +281,100 @@ func (c *campaign) execute(ctx context.Context, on *plane) error {
 			grouped = append(grouped, k.together(slices.DeleteFunc(slices.Clone(c.plans), func(p plan) bool { return p.kind != k }))...)
 		}
 	}
-	parts := slices.Collect(slices.Chunk(own, lifetime))
-	if len(shared) > 0 {
-		parts = append(parts, shared)
+	var wg sync.WaitGroup
+	errs := make([]error, 3)
+	for i, lane := range []func() error{
+		func() error { return c.oneByOne(ctx, first, own) },
+		func() error { return c.oneByOne(ctx, nil, shared) },
+		func() error { return c.inGroups(ctx, grouped) },
+	} {
+		wg.Go(func() { errs[i] = lane() })
 	}
-	for _, part := range parts {
-		if err := c.part(ctx, &on, func() { c.all(ctx, on, part) }); err != nil {
-			return err
-		}
-	}
-	if len(grouped) == 0 {
-		return errors.Join(stopped(on))
-	}
-	return c.part(ctx, &on, func() {
-		for _, g := range grouped {
-			c.all(ctx, on, g)
-		}
-	})
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
-// stopped ends a control plane if there is one.
-func stopped(on *plane) error {
-	if on == nil {
+// oneByOne runs plans as slots get free. A control plane is for so many worlds; the next starts while the last plans of the one before run.
+func (c *campaign) oneByOne(ctx context.Context, first *plane, plans []plan) error {
+	var stopping sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	fail := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		errs = append(errs, err)
+	}
+	free := newSlots()
+	next := starting(func() (*plane, error) { return first, nil })
+	if first == nil && len(plans) > 0 {
+		next = starting(func() (*plane, error) { return newPlane(ctx) })
+	}
+	for first != nil || len(plans) > 0 {
+		on, err := next()
+		if err != nil {
+			fail(err)
+			break
+		}
+		first = nil
+		part := plans[:min(lifetime, len(plans))]
+		plans = plans[len(part):]
+		var running sync.WaitGroup
+		for i, p := range part {
+			if len(plans) > 0 && i == max(0, len(part)-concurrently()) {
+				next = starting(func() (*plane, error) { return newPlane(ctx) })
+			}
+			free.run(&running, func() {
+				if !c.over() {
+					c.one(ctx, on, p)
+				}
+			})
+		}
+		stopping.Go(func() {
+			running.Wait()
+			if err := on.stop(); err != nil {
+				fail(err)
+			}
+		})
+	}
+	stopping.Wait()
+	return errors.Join(errs...)
+}
+
+// starting starts something now and returns what waits for it.
+func starting[T any](start func() (T, error)) func() (T, error) {
+	once := sync.OnceValues(start)
+	go once() //nolint:errcheck // who waits gets the error
+	return once
+}
+
+// inGroups runs groups of plans one after another, each at once.
+func (c *campaign) inGroups(ctx context.Context, groups [][]plan) error {
+	if len(groups) == 0 {
 		return nil
+	}
+	on, err := newPlane(ctx)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if c.over() {
+			break
+		}
+		var running sync.WaitGroup
+		for _, p := range g { // all of them, for they wait for one another
+			running.Go(func() { c.one(ctx, on, p) })
+		}
+		running.Wait()
 	}
 	return on.stop()
 }
 
-// part does something on a control plane, which is fresh unless there is one, and ends it.
-func (c *campaign) part(ctx context.Context, on **plane, do func()) (err error) {
-	if *on == nil {
-		if *on, err = newPlane(ctx); err != nil {
-			return err
-		}
-	}
-	do()
-	err = (*on).stop()
-	*on = nil
-	return err
-}
-
-// all runs plans, some at once.
-func (c *campaign) all(ctx context.Context, on *plane, plans []plan) {
-	inParallel(len(plans), func(i int) {
-		if !c.over() {
-			c.one(ctx, on, plans[i])
-		}
+// run does something when a slot is free.
+func (s slots) run(running *sync.WaitGroup, run func()) {
+	s <- struct{}{}
+	running.Go(func() {
+		defer func() { <-s }()
+		run()
 	})
 }
 
@@ -345,39 +454,97 @@ func (c *campaign) report(p plan, o *outcome) string {
 // summary is a line for each kind, and one for all.
 func (c *campaign) summary() string {
 	var b strings.Builder
-	var all tally
+	all := sum{Operations: map[string]int64{}}
 	fmt.Fprintf(&b, "%-12s %6s %11s %6s %8s\n", "kind", "plans", "divergences", "idle", "seconds")
 	for _, k := range kinds {
 		if t := c.tallies[k.word]; t != nil {
 			fmt.Fprintf(&b, "%-12s %6d %11d %6d %8.0f\n", k.word, t.plans, t.divergences, t.idle, t.seconds)
-			all.plans, all.divergences, all.idle = all.plans+t.plans, all.divergences+t.divergences, all.idle+t.idle
+			all.Plans, all.Divergences, all.Idle = all.Plans+t.plans, all.Divergences+t.divergences, all.Idle+t.idle
 		}
 	}
-	for _, kind := range slices.Sorted(maps.Keys(operations)) {
-		if n := operations[kind].Load(); n > 0 {
-			fmt.Fprintf(&b, "changes of a %s by chains: %d\n", kind, n)
+	for kind, n := range operations {
+		all.Operations[kind] = n.Load()
+	}
+	all.Seconds = time.Since(c.began).Seconds()
+	fmt.Fprintf(&b, "processor seconds: managers, engines and onlooker %.0f, control planes %.0f\n%s\n", worked(syscall.RUSAGE_SELF), worked(syscall.RUSAGE_CHILDREN), all)
+	if os.Getenv(sumVariable) != "" {
+		whole, err := all.addTo(os.Getenv(sumVariable))
+		fmt.Fprintf(&b, "all parts: %s\n", whole)
+		if err != nil {
+			fmt.Fprintln(&b, err)
 		}
 	}
-	fmt.Fprintf(&b, "plans %d, divergences %d, idle %d, seconds %.0f\n", all.plans, all.divergences, all.idle, time.Since(c.began).Seconds())
 	return b.String()
+}
+
+// worked is how long the processor has worked for this process, or for those that it has started and that have ended.
+func worked(who int) float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(who, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}
+
+// sum is what a campaign, or all its parts so far, came to.
+type sum struct {
+	Plans, Divergences, Idle int
+	Seconds                  float64
+	// Operations is how often chains changed a spec of each kind.
+	Operations map[string]int64
+}
+
+func (s sum) String() string {
+	var operations []string
+	for _, kind := range slices.Sorted(maps.Keys(s.Operations)) {
+		operations = append(operations, fmt.Sprintf("%s %d", kind, s.Operations[kind]))
+	}
+	return fmt.Sprintf("plans %d, divergences %d, idle %d, minutes %.1f, changes of specs: %s",
+		s.Plans, s.Divergences, s.Idle, s.Seconds/60, strings.Join(operations, ", "))
+}
+
+// addTo adds it to what stands in a file, and returns both together.
+func (s sum) addTo(file string) (sum, error) {
+	var before sum
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &before)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		return s, fmt.Errorf("reading what the other parts came to: %w", err)
+	}
+	s.Plans, s.Divergences, s.Idle, s.Seconds = s.Plans+before.Plans, s.Divergences+before.Divergences, s.Idle+before.Idle, s.Seconds+before.Seconds
+	for kind, n := range before.Operations {
+		s.Operations[kind] += n
+	}
+	if text, err = json.Marshal(s); err != nil {
+		return s, err
+	}
+	return s, errors.Join(os.WriteFile(file, text, 0o600), os.WriteFile(file+".txt", []byte(s.String()+"\n"), 0o600))
 }
 
 // inParallel calls f with 0 to n-1, some at once: worlds wait more than they work.
 func inParallel(n int, f func(int)) {
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, concurrently())
+	free := newSlots()
 	for i := range n {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			f(i)
-		})
+		free.run(&wg, func() { f(i) })
 	}
 	wg.Wait()
 }
 
-// concurrently is how many worlds are worked on at once.
-func concurrently() int { return number(atOnceVariable, 6*runtime.NumCPU()) }
+// concurrently is how many worlds are worked on at once: fewer where other suites run beside.
+func concurrently() int {
+	if isShort() {
+		return number(atOnceVariable, 6*runtime.NumCPU())
+	}
+	return number(atOnceVariable, 10*runtime.NumCPU())
+}
+
+// platform is the namespace of the operator.
+const platform = "openfunction"
 
 // newPlane starts a control plane, with what our controllers need of a cluster and players for the engines.
 func newPlane(ctx context.Context) (*plane, error) {
@@ -393,7 +560,7 @@ func newPlane(ctx context.Context) (*plane, error) {
 }
 
 func (p *plane) prepare(ctx context.Context) (err error) {
-	for _, namespace := range []string{"openfunction", "dapr-system"} {
+	for _, namespace := range []string{platform, "dapr-system"} {
 		if err := p.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
 			return err
 		}

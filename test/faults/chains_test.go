@@ -19,9 +19,9 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
-	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/test/kit"
 )
 
@@ -46,7 +46,7 @@ func everyChain(o *outcome) []fault {
 		return nil
 	}
 	var faults []fault
-	for seed := range uint64(6) {
+	for seed := range uint64(40) {
 		faults = append(faults, chain{seed + 1})
 	}
 	return faults
@@ -62,20 +62,23 @@ func users(w *kit.World) *unstructured.Unstructured {
 	return nil
 }
 
+// kindOfUsers is the kind of the object that a chain changes.
+func kindOfUsers(o *outcome) string { return users(o.world).GetKind() }
+
 // operations is how often a spec of a kind was changed by chains.
-var operations = map[string]*atomic.Int64{"Function": {}, "Builder": {}, "Serving": {}}
+var operations = map[string]*atomic.Int64{"Function": {}, "Builder": {}, "Serving": {}, "Gateway": {}}
 
 func (c chain) disturb() disturbance {
 	return disturbance{recounts: true, blind: true, after: func(r *run) error {
 		o := users(r.world)
-		schema, err := specOf(o.GetKind())
+		allowed, err := specOf(o.GroupVersionKind())
 		if err != nil {
 			return err
 		}
 		g := generator{draw: rand.New(rand.NewPCG(c.seed, 0))}
 		before := o.Object["spec"].(map[string]any)
 		for range links {
-			if err := r.link(o, &g, schema); err != nil {
+			if err := r.link(o, &g, allowed); err != nil {
 				return err
 			}
 		}
@@ -88,13 +91,13 @@ func (c chain) disturb() disturbance {
 }
 
 // link changes one field, and waits until the change has been looked at.
-func (r *run) link(o *unstructured.Unstructured, g *generator, schema *apiextensionsv1.JSONSchemaProps) error {
+func (r *run) link(o *unstructured.Unstructured, g *generator, allowed *apiextensionsv1.JSONSchemaProps) error {
 	live := r.find(nameOf(o))
 	if live == nil {
 		return diverges("end", "%s is gone", nameOf(o))
 	}
 	spec := live.DeepCopy().Object["spec"].(map[string]any)
-	class, path := g.change(schema, spec)
+	class, path := g.change(allowed, spec)
 	if class == "" {
 		return nil
 	}
@@ -156,7 +159,7 @@ func text(value any) string {
 // schemas are those of the specs of our kinds, as generated into config/crd/bases.
 var schemas sync.Map
 
-func specOf(kind string) (*apiextensionsv1.JSONSchemaProps, error) {
+func specOf(kind schema.GroupVersionKind) (*apiextensionsv1.JSONSchemaProps, error) {
 	if known, ok := schemas.Load(kind); ok {
 		return known.(*apiextensionsv1.JSONSchemaProps), nil
 	}
@@ -164,7 +167,7 @@ func specOf(kind string) (*apiextensionsv1.JSONSchemaProps, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(filepath.Join(root, "config/crd/bases/core.openfunction.io_"+strings.ToLower(kind)+"s.yaml"))
+	data, err := os.ReadFile(filepath.Join(root, "config/crd/bases", kind.Group+"_"+strings.ToLower(kind.Kind)+"s.yaml"))
 	if err != nil {
 		return nil, err
 	}
@@ -173,13 +176,13 @@ func specOf(kind string) (*apiextensionsv1.JSONSchemaProps, error) {
 		return nil, err
 	}
 	for _, v := range crd.Spec.Versions {
-		if v.Name == corev1beta2.GroupVersion.Version {
+		if v.Name == kind.Version {
 			spec := v.Schema.OpenAPIV3Schema.Properties["spec"]
 			schemas.Store(kind, &spec)
 			return &spec, nil
 		}
 	}
-	return nil, fmt.Errorf("%s has no version %s", kind, corev1beta2.GroupVersion.Version)
+	return nil, fmt.Errorf("%s has no version %s", kind.Kind, kind.Version)
 }
 
 // generator changes specs by lot.
@@ -196,8 +199,12 @@ func (g *generator) change(schema *apiextensionsv1.JSONSchemaProps, spec map[str
 	return "", ""
 }
 
+// leavesTraces is the only field that chains leave alone: the record of the version that is served is never removed, so that one that was made while
+// more were to be kept is there in the end.
+const leavesTraces = "revisionHistoryLimit"
+
 func (g *generator) descend(schema *apiextensionsv1.JSONSchemaProps, in map[string]any, path []string) (string, string) {
-	names := slices.Sorted(maps.Keys(schema.Properties))
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(schema.Properties)), func(name string) bool { return name == leavesTraces })
 	if len(names) == 0 || len(path) > 5 {
 		return "", ""
 	}
@@ -215,6 +222,9 @@ func (g *generator) descend(schema *apiextensionsv1.JSONSchemaProps, in map[stri
 		}
 		return class, where
 	}
+	if items := itemsOf(&field); items != nil && g.draw.IntN(4) > 0 {
+		return g.item(items, in, path)
+	}
 	value, class := g.value(&field)
 	if class == "" {
 		return "", ""
@@ -225,6 +235,32 @@ func (g *generator) descend(schema *apiextensionsv1.JSONSchemaProps, in map[stri
 		in[name] = value
 	}
 	return class, strings.Join(path, ".")
+}
+
+// itemsOf is the schema of the entries of a list of objects, or nil.
+func itemsOf(field *apiextensionsv1.JSONSchemaProps) *apiextensionsv1.JSONSchemaProps {
+	if field.Type != "array" || field.Items == nil || field.Items.Schema == nil || len(field.Items.Schema.Properties) == 0 {
+		return nil
+	}
+	return field.Items.Schema
+}
+
+// item changes one entry of the list at a path, or begins the list.
+func (g *generator) item(items *apiextensionsv1.JSONSchemaProps, in map[string]any, path []string) (class, where string) {
+	name := path[len(path)-1]
+	list, _ := in[name].([]any)
+	if len(list) == 0 {
+		list = []any{map[string]any{}}
+	}
+	entry, is := list[g.draw.IntN(len(list))].(map[string]any)
+	if !is {
+		return "", ""
+	}
+	class, where = g.descend(items, entry, path)
+	if class != "" {
+		in[name] = list
+	}
+	return class, where
 }
 
 // value is one for a field. Taking an optional field out is valid.

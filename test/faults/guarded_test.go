@@ -53,6 +53,7 @@ var guarded = []scenario{
 	},
 	{
 		name:  "find the name of the token taken",
+		taken: true,
 		steps: []step{{do: applying(foreignToken), until: exists("Secret", "hello--app-token")}, apply(function(image("v1"), onEvents("Function")))},
 	},
 	{
@@ -76,11 +77,13 @@ var guarded = []scenario{
 	{
 		name:    "lose every child, one by one",
 		patient: true, // the Secret is seen with the next look
+		hands:   true,
 		again:   true,
 		steps:   []step{apply(function(image("v1"), onEvents("Shared"), everything)), {do: losing, until: settled}},
 	},
 	{
 		name:  "lose every child on KEDA's add-on, one by one", // nothing is looked at now and then
+		hands: true,
 		again: true,
 		steps: []step{apply(function(image("v1"), onKEDA())), {do: losing, until: settled}},
 	},

@@ -52,7 +52,7 @@ func everyEdit(o *outcome) []fault {
 			switch {
 			case o.scenario.isPath() && (what == "deletes" || what == "wipes" || object.GetKind() == "Serving" && what != "adds"):
 				continue // while a source does not build, the Serving holds what the spec no longer says
-			case what == "wipes" && !isOurs(object), what != "wipes" && !made(object, all), what != "wipes" && what != "adds" && isMadeOnce:
+			case what == "wipes" && !isOurs(object), what != "wipes" && !isMade(object, all), what != "wipes" && what != "adds" && isMadeOnce:
 				continue
 			case object.GetKind() == "Secret" && what != "adds":
 				continue // Secrets are not watched, so that nobody need be allowed to list them: it is seen with the next change

@@ -55,6 +55,8 @@ type kind struct {
 	of func(*outcome) []fault
 	// short is how many plans of this kind are in the short campaign, all in the whole one; fewer if there are fewer.
 	short, all int
+	// per, if there is one, makes these numbers those for each value of it.
+	per func(*outcome) string
 	// alone tells that it disturbs every world of a control plane.
 	alone bool
 	// together are the runs that share what is done to their control plane; nil means that each is on its own.
@@ -81,6 +83,8 @@ type disturbance struct {
 	leave func()
 	// patient tells that the control plane may not answer for a while.
 	patient bool
+	// lossy tells that what the API server did may not be known, because its answer was lost.
+	lossy bool
 	// ownDiscovery keeps the managers from sharing the kit's knowledge of which kinds are served.
 	ownDiscovery bool
 	// crash ends the manager at a write.

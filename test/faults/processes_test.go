@@ -28,12 +28,15 @@ func parseHarm(text string) (fault, error) {
 	return h, err
 }
 
-func everyKilled(*outcome) []fault { return seeded("killed", 3) }
+func everyKilled(o *outcome) []fault { return seeded(o, "killed", 3) }
 
-func everyFrozen(*outcome) []fault { return seeded("frozen", 2) }
+func everyFrozen(o *outcome) []fault { return seeded(o, "frozen", 2) }
 
-func seeded(what string, seeds uint64) []fault {
+func seeded(o *outcome, what string, seeds uint64) []fault {
 	var faults []fault
+	if o.scenario.hands {
+		return nil
+	}
 	for seed := range seeds {
 		faults = append(faults, harm{what, seed + 1})
 	}
@@ -45,7 +48,7 @@ func (h harm) disturb() disturbance {
 	draw := rand.New(rand.NewPCG(h.seed, 0))
 	after := time.Duration(draw.IntN(2500)) * time.Millisecond
 	long := time.Duration(2000+draw.IntN(4000)) * time.Millisecond
-	return disturbance{blind: true, patient: true, beside: func(r *run) error {
+	return disturbance{blind: true, patient: true, lossy: true, beside: func(r *run) error {
 		if err := pass(r, after); err != nil {
 			return err
 		}
@@ -63,6 +66,8 @@ type harms struct {
 	mu      sync.Mutex
 	waiting map[string]*sharedHarm
 	active  atomic.Int32
+	// one is held by what is being done.
+	one sync.Mutex
 }
 
 type sharedHarm struct {
@@ -93,7 +98,9 @@ func (h *harms) share(what string, do func() error) error {
 	delete(h.waiting, what)
 	h.mu.Unlock()
 	h.active.Add(1)
+	h.one.Lock() // an API server that starts beside a frozen etcd gives up
 	s.err = do()
+	h.one.Unlock()
 	h.active.Add(-1)
 	close(s.done)
 	return s.err

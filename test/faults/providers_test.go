@@ -14,13 +14,13 @@ import (
 	"github.com/openfunction/openfunction/test/kit"
 )
 
-// provider is an engine by its name in a plan.
-type provider struct {
+// namedCRDs are those of an engine, by its name in a plan.
+type namedCRDs struct {
 	name string
 	crds kit.CRDs
 }
 
-var providers = []provider{
+var providers = []namedCRDs{
 	{"tekton", kit.Tekton}, {"knative", kit.Knative}, {"keda", kit.KEDA}, {"keda-http", kit.KEDAHTTP}, {"dapr", kit.Dapr}, {"gateway-api", kit.GatewayAPI},
 }
 
@@ -44,7 +44,7 @@ func parseWithout(text string) (fault, error) {
 	when, names, _ := strings.Cut(text, " ")
 	w := without{later: when == "later", names: strings.Split(names, "+")}
 	for _, name := range w.names {
-		if !slices.ContainsFunc(providers, func(p provider) bool { return p.name == name }) {
+		if !slices.ContainsFunc(providers, func(p namedCRDs) bool { return p.name == name }) {
 			return nil, fmt.Errorf("there is no provider %q", name)
 		}
 	}
@@ -53,7 +53,7 @@ func parseWithout(text string) (fault, error) {
 
 // everyWithout is every set of providers that are missing at first, and each that goes and comes again, for a scenario of one manifest.
 func everyWithout(o *outcome) []fault {
-	if o.scenario.scratch != nil || len(o.scenario.steps) != 1 || o.scenario.steps[0].manifest == "" {
+	if o.scenario.scratch != nil || len(o.scenario.steps) != 1 || o.scenario.steps[0].manifest == "" || o.scenario.needsEngine() {
 		return nil
 	}
 	var faults []fault
@@ -70,6 +70,16 @@ func everyWithout(o *outcome) []fault {
 		faults = append(faults, without{later: true, names: []string{p.name}})
 	}
 	return faults
+}
+
+// needsEngine tells that the user makes an object of a provider's kind, which cannot be made without, and is lost with it.
+func (s scenario) needsEngine() bool {
+	for line := range strings.Lines(s.steps[0].manifest) {
+		if api, is := strings.CutPrefix(strings.TrimSpace(line), "apiVersion: "); is && strings.Contains(api, "/") && !strings.Contains(api, "openfunction.io/") {
+			return true
+		}
+	}
+	return false
 }
 
 func (w without) disturb() disturbance {

@@ -30,6 +30,7 @@ func startAgain(r *run) error {
 		r.managers = nil
 		p, looks := r.program(disturbance{}), r.time.Looks()
 		p.Recorder = kit.NewRecorder(nil) // what the managers before have sent may still be under way
+		p.Recorder.In(r.world)
 		if err := r.start(p); err != nil {
 			return err
 		}

@@ -12,13 +12,20 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	controllers "github.com/openfunction/openfunction/controllers/core"
+	gateways "github.com/openfunction/openfunction/controllers/networking"
 	"github.com/openfunction/openfunction/pkg/core"
+	"github.com/openfunction/openfunction/pkg/networking"
+	"github.com/openfunction/openfunction/pkg/provider"
 	"github.com/openfunction/openfunction/test/kit"
 )
 
@@ -94,6 +101,7 @@ func (r *run) through(s scenario, d disturbance, want *outcome) (err error) {
 			return err
 		}
 	}
+	r.recorder.In(r.world)
 	if d.before != nil {
 		if err := d.before(r); err != nil {
 			return err
@@ -207,20 +215,25 @@ func (r *run) start(p kit.Program) error {
 func (r *run) program(d disturbance) kit.Program {
 	p := kit.Program{
 		Config:     r.operator,
-		Cache:      controllers.CacheOptions(controllers.Options{}),
+		Cache:      cacheOf(r.world.Namespace),
 		NewCache:   controllers.NewCache,
 		Recorder:   r.recorder,
 		Namespaces: []string{r.world.Namespace},
 
 		OwnDiscovery: d.ownDiscovery,
 		Setup: func(mgr ctrl.Manager) error {
-			return controllers.SetupWithManager(mgr, controllers.Options{
+			kinds := provider.NewKinds(mgr)
+			if err := controllers.SetupWithManager(mgr, controllers.Options{
 				SkipNameValidation: true,
 				Clock:              wrong{r.time, d.off},
 				Queue:              r.time.Queue,
+				Kinds:              kinds,
 				Build:              core.BuildSettings{FetcherImage: "registry.example.test/fetcher:v1"},
 				Serving:            core.ServingSettings{AgentImage: "registry.example.test/agent:v1", DaprdImage: "registry.example.test/daprd:v1"},
-			})
+			}); err != nil {
+				return err
+			}
+			return gateways.SetupWithManager(mgr, gateways.Options{SkipNameValidation: true, Queue: r.time.Queue, Kinds: kinds})
 		},
 	}
 	p.Cache.DefaultTransform = r.cached.keep(p.Cache.DefaultTransform)
@@ -231,6 +244,26 @@ func (r *run) program(d disturbance) kit.Program {
 		p.Interference = d.interference
 	}
 	return p
+}
+
+// cacheOf is the cache of production for a manager that looks at one world: what the whole cluster is looked through for there, is looked for here in
+// the world and, where it is made in the platform's namespace, by its name.
+func cacheOf(world string) cache.Options {
+	o := controllers.CacheOptions(controllers.Options{})
+	byObject := map[client.Object]cache.ByObject{}
+	for kind, by := range o.ByObject {
+		if all, everywhere := by.Namespaces[cache.AllNamespaces]; everywhere {
+			by.Namespaces = maps.Clone(by.Namespaces)
+			all.FieldSelector = fields.OneTermEqualSelector("metadata.namespace", world)
+			by.Namespaces[cache.AllNamespaces] = all
+			if _, grants := kind.(*gatewayv1beta1.ReferenceGrant); grants {
+				by.Namespaces[platform] = cache.Config{FieldSelector: fields.OneTermEqualSelector("metadata.name", networking.GrantName(world))}
+			}
+		}
+		byObject[kind] = by
+	}
+	o.ByObject = byObject
+	return o
 }
 
 // wrong is a clock that is off by some time.

@@ -27,6 +27,10 @@ type scenario struct {
 	neighbour string
 	// patient tells that it is about something that takes its time.
 	patient bool
+	// taken tells that somebody else has a name that we want. Where the API server says that there is no such object, it is believed.
+	taken bool
+	// hands tells that the user does something in many commands, which cannot be done once more when one of them fails.
+	hands bool
 	// again tells that the user asks for something a second time, so that it is rightly made a second time.
 	again bool
 }
@@ -64,6 +68,11 @@ var scenarios = slices.Concat([]scenario{
 		name:    "change the image",
 		steps:   []step{apply(function(image("v1"), serving("100m"))), apply(function(image("v2"), serving("100m")))},
 		scratch: []string{function(image("v2"), serving("100m"))},
+	},
+	{
+		name:    "change the scale",
+		steps:   []step{apply(function(image("v1"), serving("100m"))), apply(function(image("v1"), serving("100m"), atLeast(2)))},
+		scratch: []string{function(image("v1"), serving("100m"), atLeast(2))},
 	},
 	{
 		name:    "change cpu of a built function",
@@ -149,10 +158,12 @@ var scenarios = slices.Concat([]scenario{
 	},
 	{
 		name:  "find the name taken",
+		taken: true,
 		steps: []step{{do: applying(foreign), until: exists("Service", "hello")}, apply(function(image("v1"), serving("100m")))},
 	},
 	{
 		name:  "find the name of the Knative Service taken",
+		taken: true,
 		steps: []step{{do: applying(foreignRun), until: exists("Service", "hello--knative")}, apply(function(image("v1"), serving("100m")))},
 	},
 	{
@@ -185,6 +196,47 @@ var scenarios = slices.Concat([]scenario{
 		name:    "change the image on KEDA's add-on",
 		steps:   []step{apply(function(image("v1"), onKEDA())), apply(function(image("v2"), onKEDA()))},
 		scratch: []string{function(image("v2"), onKEDA())},
+	},
+	{
+		name:    "change the scale on KEDA's add-on",
+		steps:   []step{apply(function(image("v1"), onKEDA())), apply(function(image("v1"), onKEDA(), atLeast(2)))},
+		scratch: []string{function(image("v1"), onKEDA(), atLeast(2))},
+	},
+	{
+		name:    "mend a version on KEDA's add-on that does not start",
+		steps:   []step{apply(function(image(kit.WordBroken), onKEDA())), apply(function(image("v2"), onKEDA()))},
+		scratch: []string{function(image("v2"), onKEDA())},
+	},
+	{
+		name:    "remove the serving on KEDA's add-on",
+		steps:   []step{apply(function(image("v1"), git("main"), onKEDA())), apply(function(image("v1"), git("main")))},
+		scratch: []string{function(image("v1"), git("main"))},
+	},
+	{
+		name:    "delete a function on KEDA's add-on",
+		steps:   []step{apply(function(image("v1"), onKEDA())), {do: deleting("Function", "hello"), until: empty}},
+		scratch: []string{},
+	},
+	{
+		name:    "change the image of a function for events",
+		steps:   []step{apply(function(image("v1"), onEvents("Function"))), apply(function(image("v2"), onEvents("Function")))},
+		scratch: []string{function(image("v2"), onEvents("Function"))},
+	},
+	{
+		name:    "remove the serving for events",
+		steps:   []step{apply(function(image("v1"), git("main"), onEvents("Function"))), apply(function(image("v1"), git("main")))},
+		scratch: []string{function(image("v1"), git("main"))},
+	},
+	{
+		name:    "serve again after the serving was removed",
+		steps:   []step{apply(function(image("v1"), git("main"), serving("100m"))), apply(function(image("v1"), git("main"))), apply(function(image("v1"), git("main"), serving("100m")))},
+		scratch: []string{function(image("v1"), git("main"), serving("100m"))},
+		again:   true,
+	},
+	{
+		name:    "mend a scaler that KEDA refuses",
+		steps:   []step{apply(function(image("v1"), strings.Replace(onQueue("Deployment", 0), "listName: a", "listName: "+kit.WordRefused, 1))), apply(function(image("v1"), onQueue("Deployment", 0)))},
+		scratch: []string{function(image("v1"), onQueue("Deployment", 0))},
 	},
 	{
 		name:    "mend a version for events that does not start",
@@ -305,7 +357,7 @@ spec:
 		steps:   []step{apply(servingAlone("v1") + "---\n" + other), apply(servingAlone("v1") + "  split: {serving: other, percent: 10}\n")},
 		scratch: []string{other + "---\n" + servingAlone("v1") + "  split: {serving: other, percent: 10}\n"},
 	},
-}, guarded, wishes)
+}, guarded, wishes, entrances)
 
 // function is a Function named hello with the given parts of its spec. It keeps no history, so that nothing of the path is left.
 func function(parts ...string) string {
@@ -337,6 +389,9 @@ func inline(file string) string {
 func serving(cpu string) string {
 	return "  serving:\n    triggers: {http: {port: 8080}}\n    template: {containers: [{name: function, resources: {requests: {cpu: " + cpu + "}}}]}\n"
 }
+
+// atLeast keeps so many copies. It goes right after the serving.
+func atLeast(copies int) string { return fmt.Sprintf("    scaleOptions: {minReplicas: %d}\n", copies) }
 
 // inSteps is a rollout, each step a percentage and perhaps a pause, as in 10/1s. It goes right after serving.
 func inSteps(steps ...string) string {
@@ -416,7 +471,9 @@ func apply(manifest string) step {
 }
 
 func applying(manifest string) func(*run) error {
-	return func(r *run) error { return r.world.Apply(r, manifest) }
+	return func(r *run) error {
+		return r.world.Apply(r, strings.ReplaceAll(manifest, "$NAMESPACE", r.world.Namespace))
+	}
 }
 
 func deleting(kind, name string) func(*run) error {

@@ -94,7 +94,8 @@ func everyBehind(o *outcome) []fault {
 	}
 	all := o.world.All()
 	for _, object := range all {
-		if (isOurs(object) || made(object, all)) && ownerKind(object) != "Builder" && object.GetKind() != "Secret" {
+		if (isOurs(object) || isMade(object, all)) && ownerKind(object) != "Builder" && object.GetKind() != "Secret" &&
+			len(object.GetFinalizers()) == 0 { // what has one does not go unseen
 			faults = append(faults, behind{nameOf(object)})
 		}
 	}
@@ -432,8 +433,8 @@ func isOurs(o *unstructured.Unstructured) bool {
 	return strings.HasSuffix(o.GroupVersionKind().Group, "openfunction.io")
 }
 
-// made tells that our controllers made an object: it has a controller, which is one of ours.
-func made(o *unstructured.Unstructured, all []*unstructured.Unstructured) bool {
+// isMade tells that our controllers made an object: it has a controller, which is one of ours.
+func isMade(o *unstructured.Unstructured, all []*unstructured.Unstructured) bool {
 	var owner types.UID
 	for _, ref := range o.GetOwnerReferences() {
 		if ref.Controller != nil && *ref.Controller {

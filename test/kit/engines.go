@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -66,13 +67,17 @@ func (cp *ControlPlane) PlayEngines(ctx context.Context) error {
 	players := cp.players()
 	queue := workqueue.NewTypedRateLimitingQueue(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[played](5*time.Millisecond, time.Second))
+	add := func(p played) {
+		m.turns.begin(p)
+		queue.Add(p)
+	}
 	m.onChange(func(o *unstructured.Unstructured) {
 		kind := o.GroupVersionKind().GroupKind()
 		if players[kind] != nil {
-			queue.Add(played{kind, client.ObjectKeyFromObject(o)})
+			add(played{kind, client.ObjectKeyFromObject(o)})
 		}
 		for _, other := range concerned(m, o) {
-			queue.Add(other)
+			add(other)
 		}
 	})
 	for range 4 {
@@ -82,7 +87,10 @@ func (cp *ControlPlane) PlayEngines(ctx context.Context) error {
 				if end {
 					return
 				}
-				if err := play(ctx, m, players[item.kind], item); err != nil && ctx.Err() == nil {
+				asked := m.turns.asked(item)
+				err := play(ctx, m, players[item.kind], item)
+				m.turns.end(item, asked)
+				if err != nil && ctx.Err() == nil {
 					queue.AddRateLimited(item)
 				} else {
 					queue.Forget(item)
@@ -101,6 +109,54 @@ func (cp *ControlPlane) PlayEngines(ctx context.Context) error {
 type played struct {
 	kind schema.GroupKind
 	key  client.ObjectKey
+}
+
+// turns are the objects that players have yet to look at, by how often they were told of them, and when one was last looked at, by namespace. On a busy
+// machine a player comes late, and until then a world is not at rest.
+type turns struct {
+	mu   sync.Mutex
+	open map[string]map[played]int
+	last map[string]time.Time
+}
+
+func (t *turns) begin(p played) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open == nil {
+		t.open, t.last = map[string]map[played]int{}, map[string]time.Time{}
+	}
+	if t.open[p.key.Namespace] == nil {
+		t.open[p.key.Namespace] = map[played]int{}
+	}
+	t.open[p.key.Namespace][p]++
+}
+
+func (t *turns) asked(p played) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open[p.key.Namespace][p]
+}
+
+// end says that a player has looked at what it had been told of so far. One that waits for something else is told when that comes.
+func (t *turns) end(p played, asked int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open[p.key.Namespace][p] == asked {
+		delete(t.open[p.key.Namespace], p)
+	}
+	if asked > 0 {
+		t.last[p.key.Namespace] = time.Now()
+	}
+}
+
+// quiet is for how long no player has had anything to look at.
+func (t *turns) quiet(namespace string) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.open[namespace]) > 0 {
+		return 0
+	}
+	return time.Since(t.last[namespace])
 }
 
 // concerned are the objects whose engine looks at the given one too.

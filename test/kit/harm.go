@@ -34,17 +34,32 @@ func (cp *ControlPlane) KillAPIServer(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	return poll(ctx, 2*time.Minute, "the API server to answer again", func() (bool, error) {
+		if err := cp.keepServer(args); err != nil {
+			return false, err
+		}
+		err := cp.Client.Get(ctx, client.ObjectKey{Name: "default"}, &corev1.Namespace{})
+		return err == nil, err
+	})
+}
+
+// keepServer starts the API server that was killed, and starts it once more where it has ended again, as a node does: its port may be taken for a moment.
+func (cp *ControlPlane) keepServer(args []string) error {
+	cp.mu.Lock()
+	defer cp.mu.Unlock()
+	if cp.server != nil {
+		select {
+		case <-cp.server.done:
+		default:
+			return nil
+		}
+	}
 	p, err := startProcess(args[0], args[1:]...)
 	if err != nil {
 		return fmt.Errorf("starting the API server again: %w", err)
 	}
-	cp.mu.Lock()
 	cp.server = p
-	cp.mu.Unlock()
-	return poll(ctx, 2*time.Minute, "the API server to answer again", func() (bool, error) {
-		err := cp.Client.Get(ctx, client.ObjectKey{Name: "default"}, &corev1.Namespace{})
-		return err == nil, err
-	})
+	return nil
 }
 
 // FreezeEtcd stops etcd for a while, and lets it go on.

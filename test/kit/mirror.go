@@ -5,6 +5,7 @@ package kit
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ type mirror struct {
 	pictures  map[types.UID]picture
 
 	stories stories
+	turns   turns
 }
 
 type mirrored struct {
@@ -51,15 +53,41 @@ func newMirror(config *rest.Config) (*mirror, error) {
 	if err != nil {
 		return nil, err
 	}
-	dyn, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return nil, err
-	}
-	return &mirror{
-		discovery: d, dynamic: dyn,
+	m := &mirror{
+		discovery: d,
 		informers: map[schema.GroupVersionResource]*mirrored{}, changed: map[string]time.Time{},
 		pictures: map[types.UID]picture{},
-	}, nil
+	}
+	config = rest.CopyConfig(config)
+	config.Wrap(func(base http.RoundTripper) http.RoundTripper {
+		return &relists{base: base, seen: map[string]bool{}, again: m.stories.tear}
+	})
+	m.dynamic, err = dynamic.NewForConfig(config)
+	return m, err
+}
+
+// relists sees that a kind is listed anew: what happened in between was not told. A watch that was too far behind begins anew without saying so.
+type relists struct {
+	base  http.RoundTripper
+	again func()
+	mu    sync.Mutex
+	seen  map[string]bool
+}
+
+// RoundTrip only looks.
+func (r *relists) RoundTrip(req *http.Request) (*http.Response, error) {
+	query := req.URL.Query()
+	lists := !query.Has("watch") && !query.Has("continue") || query.Get("sendInitialEvents") == "true"
+	if req.Method == http.MethodGet && lists {
+		r.mu.Lock()
+		again := r.seen[req.URL.Path]
+		r.seen[req.URL.Path] = true
+		r.mu.Unlock()
+		if again {
+			r.again()
+		}
+	}
+	return r.base.RoundTrip(req)
 }
 
 // discover watches the kinds that are served now, and forgets those that are not.

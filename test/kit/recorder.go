@@ -4,6 +4,7 @@ package kit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,17 +30,21 @@ type Call struct {
 	Namespace, Name string
 	// UID is the identity that a delete insists on.
 	UID string
+
+	// world is the namespace that the manager looks at, if it is one.
+	world string
 }
 
 // What names the call the same in every namespace, for example "patch servings/status hello".
 func (c Call) What() string { return strings.TrimSpace(c.Verb + " " + c.Resource + " " + c.anywhere()) }
 
-// anywhere is the name with a word in the place of the namespace that stands in it.
+// anywhere is the name with a word in the place of the namespace that stands in it. What is made in another namespace is named after the world's.
 func (c Call) anywhere() string {
-	if c.Namespace == "" {
+	namespace := cmp.Or(c.world, c.Namespace)
+	if namespace == "" {
 		return c.Name
 	}
-	return strings.ReplaceAll(c.Name, c.Namespace, "NAMESPACE")
+	return strings.ReplaceAll(c.Name, namespace, "NAMESPACE")
 }
 
 // Object names the object of the call the same in every namespace, for example "servings.core.openfunction.io hello".
@@ -104,10 +109,18 @@ type Recorder struct {
 	seen   map[string]int
 	fault  *Fault
 	fired  bool
+	world  string
 }
 
 // NewRecorder returns one that ends its manager at the fault; nil means never.
 func NewRecorder(fault *Fault) *Recorder { return &Recorder{fault: fault} }
+
+// In tells of which world the managers are.
+func (r *Recorder) In(w *World) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.world = w.Namespace
+}
 
 // Writes are the requests so far, those that carry Kubernetes Events left out.
 func (r *Recorder) Writes() []Write {
@@ -176,9 +189,11 @@ func (r *Recorder) CreatedTwice() []string {
 }
 
 // begin says whether the fault falls on this call.
-func (r *Recorder) begin(w Call) (crash, after bool) {
+func (r *Recorder) begin(c *Call) (crash, after bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	c.world = r.world
+	w := *c
 	r.calls = append(r.calls, w)
 	if w.Verb != "watch" && w.Verb != "list" {
 		r.last = time.Now()
@@ -236,7 +251,7 @@ func (l wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if c.Resource == "" || c.Group == "authorization.k8s.io" || c.Group == "authentication.k8s.io" { // reviews are posted too, but change nothing
 		return l.base.RoundTrip(req)
 	}
-	crash, after := l.recorder.begin(c)
+	crash, after := l.recorder.begin(&c)
 	if crash && !after {
 		l.crash()
 		return nil, errCrashed

@@ -21,12 +21,14 @@ import (
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	"github.com/openfunction/openfunction/pkg/apply"
+	"github.com/openfunction/openfunction/pkg/networking"
 )
 
 // Snapshot is a picture of a namespace that depends on what is so and not on how or when it came to be: every
 // object but those each namespace has, as JSON by its name, without identities, versions and times. Of objects that
 // are not ours only what our controllers wrote is in it: their status belongs to the engines. Of an object that an engine
-// made it says only that it is there, and of what Kubernetes made of a workload nothing: it remembers the way.
+// made it says only that it is there, and of what Kubernetes made of a workload nothing: it remembers the way. What the namespace was granted in
+// the platform's is in it too.
 type Snapshot map[string]string
 
 // Snapshot takes the picture.
@@ -37,6 +39,9 @@ func (w *World) Snapshot() Snapshot {
 			continue
 		}
 		s[strings.ReplaceAll(withoutChance(o, id(o)), w.Namespace, "NAMESPACE")] = w.mirror.picture(o)
+	}
+	if grant := w.mirror.get(referenceGrants, platform, networking.GrantName(w.Namespace)); grant != nil {
+		s[platform+"/"+referenceGrants.Kind] = normalised(grant.DeepCopy(), w.Namespace)
 	}
 	return s
 }
@@ -127,6 +132,9 @@ func normalised(o *unstructured.Unstructured, namespace string) string {
 		delete(metadata, "managedFields") // a user's way of writing is a path
 		if status, ok := o.Object["status"].(map[string]any); ok {
 			clean(status, current)
+			for _, part := range []string{"listeners", "route"} { // what is said there is said of other objects
+				clean(map[string]any{part: status[part]}, ofAnother)
+			}
 			if conditions, ok := status["conditions"].([]any); ok { // a list with keys: its order says nothing
 				slices.SortFunc(conditions, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 			}
@@ -134,6 +142,9 @@ func normalised(o *unstructured.Unstructured, namespace string) string {
 	} else {
 		delete(o.Object, "status")
 		withoutDraws(o)
+		if listeners, ok := Field(o, "spec", "listeners").([]any); ok {
+			slices.SortFunc(listeners, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		}
 		metadata["managedFields"] = writers(metadata["managedFields"])
 	}
 	if annotations, ok := metadata["annotations"].(map[string]any); ok {
@@ -162,8 +173,13 @@ var tokenVersion = regexp.MustCompile(`("openfunction.io/app-token-version": ")[
 var since = regexp.MustCompile(`"since":"[^"]*"`)
 
 // withoutChance replaces in a text about an object what differs from world to world: the hash of its pods, in which stand the
-// namespace and the version of the token.
+// namespace and the version of the token, and the name of a version whose spec names the namespace.
 func withoutChance(o *unstructured.Unstructured, text string) string {
+	for _, version := range versionsNamed(o) {
+		if says(o.Object["spec"], o.GetNamespace()) {
+			text = strings.ReplaceAll(text, version, "VERSION")
+		}
+	}
 	for _, path := range [][]string{{"spec", "template"}, {"spec", "jobTargetRef", "template"}} {
 		hash, _, _ := unstructured.NestedString(o.Object, append(slices.Clone(path), "metadata", "labels", "openfunction.io/template-hash")...)
 		if hash != "" {
@@ -171,6 +187,21 @@ func withoutChance(o *unstructured.Unstructured, text string) string {
 		}
 	}
 	return tokenVersion.ReplaceAllString(text, `${1}VERSION"`)
+}
+
+// versionsNamed are the names of versions of a function that stand in an object of ours.
+func versionsNamed(o *unstructured.Unstructured) []string {
+	var names []string
+	if name := o.GetAnnotations()[corev1beta2.RevisionAnnotation]; name != "" {
+		names = append(names, name)
+	}
+	revisions, _, _ := unstructured.NestedSlice(o.Object, "status", "revisions")
+	for _, revision := range revisions {
+		if revision, ok := revision.(map[string]any); ok {
+			names = append(names, fmt.Sprint(revision["name"]))
+		}
+	}
+	return names
 }
 
 // withoutDraws replaces what the API server or our controllers draw by lot: the address of a Service, the data of a Secret.
@@ -190,7 +221,10 @@ func withoutDraws(o *unstructured.Unstructured) {
 	}
 }
 
-// clean drops times and says of each observed generation only whether it is the current one.
+// ofAnother is no object's generation.
+const ofAnother = -1
+
+// clean drops times and says of each observed generation only whether it is the current one, and nothing of those of another object.
 func clean(tree map[string]any, current int64) {
 	for key, value := range tree {
 		switch value := value.(type) {
@@ -208,7 +242,9 @@ func clean(tree map[string]any, current int64) {
 			delete(tree, key)
 		case key == "observedGeneration":
 			tree[key] = "old"
-			if value == current {
+			if current == ofAnother {
+				delete(tree, key)
+			} else if value == current {
 				tree[key] = "current"
 			}
 		}

@@ -10,15 +10,20 @@ import (
 	"time"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	networkingv1alpha1 "github.com/openfunction/openfunction/apis/networking/v1alpha1"
 )
 
 // CheckStory returns every way in which what happened in a world breaks a law that its end does not show:
 //
-//   - truth: a Function is never called ready before its Serving was for the same spec, nor a Serving before its Knative Service;
+//   - truth: a Function is never called ready before its Serving was for the same spec, nor a Serving before its Knative Service, nor a Gateway before
+//     its Kubernetes Gateway was programmed with its listeners;
 //   - transition: lastTransitionTime moves with the status of a condition and only with it;
 //   - gap: what serves is not taken away before something else does;
 //   - record: a build that is at work is cancelled, never deleted, while its Function still builds;
@@ -69,6 +74,8 @@ func truth(past story, now chapter, _ story) string {
 	}
 	var kind, name string
 	switch o.GetKind() {
+	case "Gateway":
+		return entrance(past, o)
 	case "Function":
 		if Field(o, "spec", "serving") == nil {
 			return ""
@@ -92,6 +99,39 @@ func truth(past story, now chapter, _ story) string {
 		}
 	}
 	return ""
+}
+
+// entrance says why a Gateway of ours is not reached although it says so.
+func entrance(past story, o *unstructured.Unstructured) string {
+	g, err := typed[networkingv1alpha1.Gateway](o)
+	if err != nil || g.Target().Namespace != g.Namespace {
+		return ""
+	}
+	isTarget := func(o *unstructured.Unstructured) bool {
+		return o.GroupVersionKind().GroupKind() == gateways && o.GetName() == g.Target().Name
+	}
+	target, exists := past.last(isTarget)
+	if !exists {
+		return "Ready, and there is no Kubernetes Gateway " + g.Target().Name
+	}
+	if !past.ever(target.GetUID(), func(o *unstructured.Unstructured) bool {
+		gateway, err := typed[gatewayv1.Gateway](o)
+		programmed := err == nil && meta.FindStatusCondition(gateway.Status.Conditions, string(gatewayv1.GatewayConditionProgrammed)) != nil
+		return programmed && hasListeners(gateway, g)
+	}) {
+		return "Ready, and its Kubernetes Gateway has never been programmed with its listeners"
+	}
+	return ""
+}
+
+// hasListeners tells that the controller of a Kubernetes Gateway has seen the listeners of a Gateway of ours there.
+func hasListeners(gateway *gatewayv1.Gateway, g *networkingv1alpha1.Gateway) bool {
+	for _, wanted := range g.Listeners() {
+		if !slices.ContainsFunc(gateway.Status.Listeners, func(s gatewayv1.ListenerStatus) bool { return s.Name == wanted.Name }) {
+			return false
+		}
+	}
+	return true
 }
 
 func moment(past story, now chapter, _ story) string {

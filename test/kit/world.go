@@ -167,8 +167,10 @@ const (
 	quiet = 250 * time.Millisecond
 )
 
-// Quiet is for how long the onlooker has seen nothing change.
-func (w *World) Quiet() time.Duration { return time.Since(w.mirror.quietSince(w.Namespace)) }
+// Quiet is for how long the onlooker has seen nothing change, and no engine that is played has had anything to look at.
+func (w *World) Quiet() time.Duration {
+	return min(time.Since(w.mirror.quietSince(w.Namespace)), w.mirror.turns.quiet(w.Namespace))
+}
 
 // Unsettled says which object keeps the world from being settled, and why; nil when none does.
 func (w *World) Unsettled() error {
@@ -183,6 +185,9 @@ func (w *World) Unsettled() error {
 		}
 		if why := collectable(o, alive); why != "" && w.collects() {
 			return fmt.Errorf("%s: %s", id(o), why)
+		}
+		if w.collects() && unseen(o) {
+			return fmt.Errorf("%s: Kubernetes has not seen its newest generation", id(o))
 		}
 		if w.drains(o) {
 			return fmt.Errorf("%s still has the objects of an earlier run", id(o))
@@ -275,6 +280,16 @@ func unsettled(o *unstructured.Unstructured) string {
 	return "neither Ready nor Stalled"
 }
 
+// unseen tells that the controller of a workload has not looked at its spec yet.
+func unseen(o *unstructured.Unstructured) bool {
+	switch o.GroupVersionKind().GroupKind() {
+	case deployments, statefulSets:
+		observed, _, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
+		return observed != o.GetGeneration()
+	}
+	return false
+}
+
 // drains tells that an object is a Serving that is Ready and has objects of more than one run: those of the earlier one are about to go.
 func (w *World) drains(s *unstructured.Unstructured) bool {
 	if s.GetKind() != "Serving" || condition(s, "Ready") != "True" {
@@ -322,6 +337,9 @@ func (w *World) Conditions() string {
 	}
 	return b.String()
 }
+
+// Status is the status of a condition of an object, or "".
+func Status(o *unstructured.Unstructured, kind string) string { return condition(o, kind) }
 
 // Field is what stands at a path of an object, or nil.
 func Field(o *unstructured.Unstructured, path ...string) any {
