@@ -86,6 +86,9 @@ kind: Service
 metadata: {name: occupied}
 spec: {selector: {app: occupied}, ports: [{port: 80, targetPort: 8080}]}
 `)
+		DeferCleanup(func(ctx SpecContext) {
+			kubectlWith(ctx, "", "delete", "fn/"+name, "pod/"+name, "--ignore-not-found")
+		})
 		becomesAnswer(ctx, name, "one")
 		service := func() *corev1.Service {
 			found := &corev1.Service{}

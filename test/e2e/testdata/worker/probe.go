@@ -21,10 +21,12 @@ import (
 //	GET /end?url=URL            ends such loads before their time
 func serveProbe(ctx context.Context, address string) error {
 	var loads ends
+	// As a pod that has not asked before: a kept connection would reach whoever had the name then.
+	once := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /get", func(out http.ResponseWriter, request *http.Request) {
 		start := time.Now()
-		text, err := ask(request.Context(), http.DefaultClient, request.URL.Query().Get("url"))
+		text, err := ask(request.Context(), once, request.URL.Query().Get("url"))
 		if err != nil {
 			http.Error(out, err.Error(), http.StatusBadGateway)
 			return
