@@ -48,7 +48,7 @@ func OpinionOf(kind, name string, conditions kedav1alpha1.Conditions) Opinion {
 	switch {
 	case paused.IsTrue() || ready.IsTrue():
 		opinion.Verdict = Accepted
-	case ready.IsFalse() && !isAboutTarget(ready.Message):
+	case ready.IsFalse() && !passes(ready.Message):
 		opinion.Verdict = Broken
 	case ready.IsUnknown() && ready.Reason != "":
 		opinion.Verdict = Limping
@@ -56,10 +56,12 @@ func OpinionOf(kind, name string, conditions kedav1alpha1.Conditions) Opinion {
 	return opinion
 }
 
-// isAboutTarget tells that KEDA did not find the workload. It is made before its scaler, so KEDA will find it in a moment.
-func isAboutTarget(message string) bool {
+// passes tells that what KEDA complains of ends by itself: it did not find the workload, which is made before its scaler, or it wrote to the scaler
+// when we did.
+func passes(message string) bool {
 	return strings.HasPrefix(message, "ScaledObject doesn't have correct scaleTargetRef specification") ||
-		strings.HasPrefix(message, "Error getting current replicas count for ScaleTarget")
+		strings.HasPrefix(message, "Error getting current replicas count for ScaleTarget") ||
+		strings.Contains(message, "the object has been modified; please apply your changes to the latest version")
 }
 
 // How long KEDA is given before it is believed that a scaler does not work, from when the scaler was written.
