@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -180,6 +181,9 @@ const secretDelay = 10 * time.Second
 func (r *BuilderReconciler) checkSecrets(ctx context.Context, b *corev1beta2.Builder) error {
 	wanted := tekton.Secrets(b)
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if wrong := validation.IsDNS1123Subdomain(name); len(wrong) > 0 {
+			return problem.Stalled(corev1beta2.InvalidSpecReason, "No Secret can have the name %q in %s: %s", name, wanted[name], wrong[0])
+		}
 		secret := &metav1.PartialObjectMetadata{}
 		secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 		err := r.Live.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: name}, secret)

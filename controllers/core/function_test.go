@@ -276,6 +276,14 @@ var _ = Describe("A Function", func() {
 		Expect(read[tektonv1.TaskRun](ctx, buildOf(ctx).Name).Spec.TaskSpec.Volumes).To(ContainElement(HaveField("Secret.SecretName", "push")))
 	})
 
+	It("says that no Secret can have a name, and goes on when another is given", func(ctx SpecContext) {
+		apply(ctx, function("  imageCredentials: {name: registry.example.test/a}", inline("1"), served))
+		Expect(stalled(ctx, corev1beta2.InvalidSpecReason).Message).To(ContainSubstring(`No Secret can have the name "registry.example.test/a" in imageCredentials: a lowercase RFC 1123 subdomain`))
+		apply(ctx, function(inline("1"), served))
+		settled(ctx)
+		Expect(condition(hello(ctx), "Ready").Status).To(Equal(metav1.ConditionTrue))
+	})
+
 	It("names the fields it does not act on", func(ctx SpecContext) {
 		apply(ctx, function("  workloadRuntime: WasmEdge", "  serving: {triggers: {http: {route: {}}}, workloadType: Job}"))
 		settled(ctx)

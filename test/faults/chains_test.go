@@ -199,12 +199,12 @@ func (g *generator) change(schema *apiextensionsv1.JSONSchemaProps, spec map[str
 	return "", ""
 }
 
-// leavesTraces is the only field that chains leave alone: the record of the version that is served is never removed, so that one that was made while
-// more were to be kept is there in the end.
-const leavesTraces = "revisionHistoryLimit"
+// leaveTraces are the only fields that chains leave alone: the record of the version that is served is never removed, so that one that was made while
+// more were to be kept, or to go back to it, is there in the end.
+var leaveTraces = []string{"revisionHistoryLimit", "rollbackTo"}
 
 func (g *generator) descend(schema *apiextensionsv1.JSONSchemaProps, in map[string]any, path []string) (string, string) {
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(schema.Properties)), func(name string) bool { return name == leavesTraces })
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(schema.Properties)), func(name string) bool { return slices.Contains(leaveTraces, name) })
 	if len(names) == 0 || len(path) > 5 {
 		return "", ""
 	}
