@@ -3,6 +3,7 @@
 package conversion
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,13 +13,13 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/conversion"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	corev1beta1 "github.com/openfunction/openfunction/apis/core/v1beta1"
 )
 
 // handler answers the API server's requests to convert objects.
-type handler struct{ scheme *runtime.Scheme }
+type handler struct{}
 
 // ServeHTTP implements http.Handler.
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -46,46 +47,22 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // convert returns an object in another version.
-func (h handler) convert(object []byte, version string) (converted []byte, err error) {
+func (handler) convert(object []byte, version string) (converted []byte, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			log.Log.Error(fmt.Errorf("%v", cause), "A conversion panicked", "stack", string(debug.Stack()))
 			err = errors.New("the conversion panicked; its log has the details")
 		}
 	}()
-	meta := metav1.TypeMeta{}
-	if err := json.Unmarshal(object, &meta); err != nil {
-		return nil, fmt.Errorf("reading the kind: %w", err)
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	decoder.UseNumber() // which keeps numbers as they are written
+	tree := map[string]any{}
+	if err := decoder.Decode(&tree); err != nil {
+		return nil, fmt.Errorf("reading the object: %w", err)
 	}
-	from, err := h.scheme.New(meta.GroupVersionKind())
+	result, err := corev1beta1.Convert(tree, version)
 	if err != nil {
 		return nil, err
 	}
-	to, err := h.scheme.New(schema.FromAPIVersionAndKind(version, meta.Kind))
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(object, from); err != nil {
-		return nil, fmt.Errorf("reading the %s: %w", meta.Kind, err)
-	}
-	if err := between(from, to); err != nil {
-		return nil, err
-	}
-	to.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(version, meta.Kind))
-	return asWritten(object, from, to)
-}
-
-// between converts an object into one of another version; one of the two is the hub.
-func between(from, to runtime.Object) error {
-	if hub, isHub := from.(conversion.Hub); isHub {
-		if spoke, isSpoke := to.(conversion.Convertible); isSpoke {
-			return spoke.ConvertFrom(hub)
-		}
-	}
-	if spoke, isSpoke := from.(conversion.Convertible); isSpoke {
-		if hub, isHub := to.(conversion.Hub); isHub {
-			return spoke.ConvertTo(hub)
-		}
-	}
-	return fmt.Errorf("%T cannot be converted to %T", from, to)
+	return json.Marshal(result)
 }

@@ -111,7 +111,7 @@ func SetupWithManager(mgr ctrl.Manager, server *Server, o Options) error {
 	if err != nil {
 		return fmt.Errorf("adding the controller of the certificate: %w", err)
 	}
-	mgr.GetWebhookServer().Register(Path, handler{NewScheme()})
+	mgr.GetWebhookServer().Register(Path, handler{})
 	if err := mgr.AddReadyzCheck("certificate", server.served.check); err != nil {
 		return fmt.Errorf("adding the readiness check: %w", err)
 	}

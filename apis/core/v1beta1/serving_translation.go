@@ -370,6 +370,7 @@ func servingLists(path ...string) []carry.List {
 		{Path: below(path, "inputs"), Key: keyOf("name")},
 		{Path: below(path, "outputs"), Key: keyOf("name")},
 		{Path: below(path, "triggers"), Key: keyOf("name", "type")},
+		{Path: below(path, templateField), Closed: true}, // annotations are not judged by the schema that bounds its quantities
 	}
 }
 
@@ -380,6 +381,7 @@ func hubServingLists(path ...string) []carry.List {
 		{Path: below(path, "triggers", "inputs"), Key: inDapr(keyOf("name"))},
 		{Path: below(path, "outputs"), Key: inDapr(keyOf("outputName", "name"))},
 		{Path: below(path, "states")},
+		{Path: below(path, templateField), Closed: true}, // annotations are not judged by the schema that bounds its quantities
 	}
 }
 

@@ -4,6 +4,7 @@ package carry
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 )
 
@@ -29,86 +30,113 @@ type Side[T, Other any] struct {
 	Refuses func(name string, value any) bool
 }
 
-// Convert translates an object, given with the text beside it, and puts back what the text carries. It returns the result and the text to go
-// beside it, empty where nothing has to be carried.
+// Convert translates an object, given as the tree of its JSON with the text beside it, and puts back what the text carries. It returns the
+// tree of the result and the text to go beside it, empty where nothing has to be carried. Trees are compared as they were written, so a
+// duration or a quantity comes back in the words somebody chose for it.
 //
 // What a text holds never makes it fail: what does not fit is ignored. With ErrTooLarge and ErrLeftOut there is a result too.
-func Convert[A, B any](from *A, text *string, here Side[A, B], there Side[B, A]) (*B, *string, error) {
-	source, err := treeOf(from, here.Lists)
+func Convert[A, B any](from any, text *string, here Side[A, B], there Side[B, A]) (any, *string, error) {
+	result, err := here.translate(from)
 	if err != nil {
 		return nil, nil, err
 	}
-	result := here.Translate(from)
 	carried, ours := decode(text, there.Version)
+	var lost error
 	if ours && carried.LeftOut {
-		err = ErrLeftOut
+		lost = ErrLeftOut
 	}
 	carried.Changes = slices.DeleteFunc(carried.Changes, func(c change) bool { return c.holds(there.Refuses) })
 	if len(carried.Changes) > 0 {
-		restored, err := restore(result, carried.Changes, carried.Of != digest(source), here, there)
-		if err != nil {
+		if result, err = restore(result, carried.Changes, carried.Of != digest(from), here, there); err != nil {
 			return nil, nil, err
 		}
-		result = restored
 	}
-	target, treeErr := treeOf(result, there.Lists)
-	back, backErr := treeOf(there.Translate(result), here.Lists)
-	if err := errors.Join(treeErr, backErr); err != nil {
+	back, err := there.translate(result)
+	if err != nil {
 		return nil, nil, err
 	}
-	kept := carriage{Version: here.Version, Of: digest(target), Changes: diff(back, source)}
+	kept := carriage{Version: here.Version, Of: digest(result), Changes: diff(unfolded(back, here.Lists), unfolded(from, here.Lists))}
 	if !ours {
 		kept.Text = text
 	} else if carried.Text != nil && len(kept.Changes) == 0 {
-		return result, carried.Text, err
+		return result, carried.Text, lost
 	}
-	next, long, encodeErr := kept.encode()
-	if encodeErr != nil {
-		return nil, nil, encodeErr
+	next, long, err := kept.encode()
+	if err != nil {
+		return nil, nil, err
 	}
 	if long {
-		err = ErrTooLarge
+		lost = ErrTooLarge
 	}
-	return result, next, err
+	return result, next, lost
+}
+
+// translate returns the tree of the other version of what an object says, in the words it is written in.
+func (s Side[T, Other]) translate(from any) (any, error) {
+	object, err := objectOf[T](from)
+	if err != nil {
+		return nil, err
+	}
+	typed, err := TreeOf(object)
+	if err != nil {
+		return nil, err
+	}
+	result, err := TreeOf(s.Translate(object))
+	if err != nil {
+		return nil, err
+	}
+	w := wordsOf(from, typed)
+	if w.none() {
+		return result, nil
+	}
+	// Nor may it know all the fields of a part that says the same, and then the API server would drop them.
+	said := known(w.say(result), reflect.TypeFor[Other]())
+	// The other version may have the word for something else.
+	if again, err := objectOf[Other](said); err == nil {
+		if meant, err := TreeOf(again); err == nil && equal(meant, result) {
+			return said, nil
+		}
+	}
+	return result, nil
 }
 
 // maxTrials bounds the work for one object that was edited.
 const maxTrials = 256
 
 // restore puts changes back into a translation.
-func restore[A, B any](translated *B, changes []change, edited bool, here Side[A, B], there Side[B, A]) (*B, error) {
-	plain, err := treeOf(translated, there.Lists)
-	if err != nil {
-		return nil, err
-	}
+func restore[A, B any](translated any, changes []change, edited bool, here Side[A, B], there Side[B, A]) (any, error) {
+	plain := unfolded(translated, there.Lists)
 	if !edited {
 		whole := clone(plain)
 		for _, c := range changes {
 			c.force(whole)
 		}
-		if restored, err := fromTree[B](whole, there.Lists); err == nil {
-			return restored, nil
+		whole = folded(whole, there.Lists)
+		if _, err := objectOf[B](whole); err == nil {
+			return whole, nil
 		}
 	}
 	// What the edited version says, in the words of the other one: so that it does not matter how it is written.
-	said := func(object *B) (any, error) { return treeOf(here.Translate(there.Translate(object)), there.Lists) }
+	said := func(tree any) (any, error) {
+		object, err := objectOf[B](tree)
+		if err != nil {
+			return nil, err
+		}
+		return TreeOf(here.Translate(there.Translate(object)))
+	}
 	want, err := said(translated)
 	if err != nil {
 		return nil, err
 	}
 	r := restorer{trials: maxTrials, fits: func(candidate any) bool {
-		object, err := fromTree[B](candidate, there.Lists)
-		if err != nil {
-			return false
-		}
-		got, err := said(object)
+		got, err := said(folded(candidate, there.Lists))
 		return err == nil && equal(got, want)
 	}}
 	tree := r.put(plain, changes)
 	// Some changes only fit together with others.
 	rejected := r.rejected
 	r.rejected = nil
-	return fromTree[B](r.put(tree, rejected), there.Lists)
+	return folded(r.put(tree, rejected), there.Lists), nil
 }
 
 // restorer puts back those changes that do not change what the edited version says.

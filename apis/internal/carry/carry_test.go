@@ -3,8 +3,13 @@
 package carry_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openfunction/openfunction/apis/internal/carry"
 )
@@ -15,10 +20,20 @@ type (
 		Port   int      `json:"port,omitempty"`
 		Names  []string `json:"names,omitempty"`
 		Colour string   `json:"colour,omitempty"`
+
+		Timeout *metav1.Duration `json:"timeout,omitempty"`
 	}
 	newThing struct {
 		Port  *port  `json:"port,omitempty"`
 		Parts []part `json:"parts,omitempty"`
+
+		Timeout *metav1.Duration           `json:"timeout,omitempty"`
+		Pauses  map[string]metav1.Duration `json:"pauses,omitempty"`
+		Rest    rest                       `json:"rest,omitzero"`
+	}
+	rest struct {
+		Timeout *metav1.Duration   `json:"timeout,omitempty"`
+		Share   *resource.Quantity `json:"share,omitempty"`
 	}
 	port struct {
 		Number int             `json:"number,omitempty"`
@@ -32,7 +47,7 @@ type (
 
 var (
 	oldSide = carry.Side[oldThing, newThing]{Version: "old", Translate: func(o *oldThing) *newThing {
-		n := &newThing{}
+		n := &newThing{Timeout: o.Timeout}
 		if o.Port != 0 {
 			n.Port = &port{Number: o.Port}
 		}
@@ -42,7 +57,7 @@ var (
 		return n
 	}}
 	newSide = carry.Side[newThing, oldThing]{Version: "new", Translate: func(n *newThing) *oldThing {
-		o := &oldThing{}
+		o := &oldThing{Timeout: n.Timeout}
 		if n.Port != nil {
 			o.Port = n.Port.Number
 		}
@@ -52,7 +67,10 @@ var (
 			}
 		}
 		return o
-	}, Lists: []carry.List{{Path: []string{"parts"}, Key: func(entry map[string]any) string { name, _ := entry["name"].(string); return name }}}}
+	}, Lists: []carry.List{
+		{Path: []string{"parts"}, Key: func(entry map[string]any) string { name, _ := entry["name"].(string); return name }},
+		{Path: []string{"pauses"}},
+	}}
 )
 
 func TestConvert(t *testing.T) {
@@ -76,12 +94,12 @@ func TestConvert(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			stored := &newThing{}
 			read(t, c.stored, stored)
-			view, text, err := carry.Convert(stored, nil, newSide, oldSide)
+			view, text, err := convert(t, stored, nil, newSide, oldSide)
 			if err != nil {
 				t.Fatal(err)
 			}
 			c.edit(view)
-			result, rest, err := carry.Convert(view, text, oldSide, newSide)
+			result, rest, err := convert(t, view, text, oldSide, newSide)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,14 +113,65 @@ func TestConvert(t *testing.T) {
 	}
 }
 
+// An object comes back in the words it was written in, whatever its types make of them.
+func TestConvertKeepsTheWords(t *testing.T) {
+	for _, c := range []struct{ name, because, stored, view string }{
+		{"Duration", "the other version has a place for it", `{"timeout":"60s"}`, `{"timeout":"60s"}`},
+		{"DurationOfItsOwn", "the other version has none", `{"pauses":{"a":"60s","b":"1m","c":"1m0s"}}`, `{}`},
+		{"TwoWaysToSayIt", "that at the same place is shown", `{"rest":{"timeout":"1m"},"timeout":"60s"}`, `{"timeout":"60s"}`},
+		{"Quantity", "1000m is 1", `{"rest":{"share":"1000m"}}`, `{}`},
+		{"NumberForAQuantity", "which may be text too", `{"rest":{"share":0.50}}`, `{}`},
+		{"EmptyList", "it is not the same as none", `{"parts":[]}`, `{}`},
+		{"EmptyMap", "it is not the same as none", `{"pauses":{}}`, `{}`},
+		{"EmptyObject", "it is not the same as none", `{"rest":{}}`, `{}`},
+		{"Nulls", "they are not the same as nothing", `{"parts":null,"pauses":null,"port":null,"rest":null,"timeout":null}`, `{}`},
+		{"NullEntries", "an entry may be null", `{"parts":[null,{"name":"a"},null]}`, `{"names":["a"]}`},
+		{"Unknown", "a field may be newer than the types", `{"new":[1,{"newer":null}],"parts":[{"name":"a","new":true}],"port":{"new":1.0}}`, `{"names":["a"]}`},
+		{"Zero", "a zero that is written stays", `{"port":{"number":0},"parts":[{"name":""}]}`, `{}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			stored := treeOf(t, c.stored)
+			view, text, err := carry.Convert(stored, nil, newSide, oldSide)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if difference := cmp.Diff(treeOf(t, c.view), view); difference != "" {
+				t.Errorf("%s: the view (-want +got):\n%s", c.because, difference)
+			}
+			result, rest, err := carry.Convert(treeOf(t, written(t, view)), text, oldSide, newSide)
+			if err != nil || rest != nil {
+				t.Fatal(rest, err)
+			}
+			if difference := cmp.Diff(stored, result); difference != "" {
+				t.Errorf("%s (-want +got):\n%s", c.because, difference)
+			}
+
+			edited := view.(map[string]any)
+			edited["names"] = []any{"new"}
+			result, _, err = carry.Convert(edited, text, oldSide, newSide)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for field, was := range stored.(map[string]any) {
+				if field == "parts" {
+					continue
+				}
+				if difference := cmp.Diff(was, result.(map[string]any)[field]); difference != "" {
+					t.Errorf("%s, and an edit elsewhere does not change it (-want +got):\n%s", field, difference)
+				}
+			}
+		})
+	}
+}
+
 // A text that is not of this package belongs to the user, and goes there and back.
 func TestConvertKeepsWhatItDidNotWrite(t *testing.T) {
 	for _, text := range []string{"", "mine", "{}", `{"version":"new"}`, `{"version":"newer","changes":[{"path":"/port"}]}`} {
-		view, carried, err := carry.Convert(&newThing{Port: &port{Size: json.RawMessage(`"large"`)}}, &text, newSide, oldSide)
+		view, carried, err := convert(t, &newThing{Port: &port{Size: json.RawMessage(`"large"`)}}, &text, newSide, oldSide)
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, again, err := carry.Convert(view, carried, oldSide, newSide)
+		back, again, err := convert(t, view, carried, oldSide, newSide)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,11 +191,11 @@ func FuzzConvertAnyText(f *testing.F) {
 		if json.Unmarshal([]byte(object), thing) != nil {
 			return
 		}
-		result, rest, err := carry.Convert(thing, &text, oldSide, newSide)
+		result, rest, err := convert(t, thing, &text, oldSide, newSide)
 		if err != nil {
 			return
 		}
-		back, _, err := carry.Convert(result, rest, newSide, oldSide)
+		back, _, err := convert(t, result, rest, newSide, oldSide)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,6 +203,28 @@ func FuzzConvertAnyText(f *testing.F) {
 			t.Errorf("%s came back as %s", want, got)
 		}
 	})
+}
+
+// convert converts objects in place of trees.
+func convert[A, B any](t *testing.T, from *A, text *string, here carry.Side[A, B], there carry.Side[B, A]) (*B, *string, error) {
+	t.Helper()
+	tree, rest, err := carry.Convert(treeOf(t, written(t, from)), text, here, there)
+	if err != nil {
+		return nil, nil, err
+	}
+	result := new(B)
+	read(t, written(t, tree), result)
+	return result, rest, nil
+}
+
+func treeOf(t *testing.T, text string) (tree any) {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
+	decoder.UseNumber()
+	if err := decoder.Decode(&tree); err != nil {
+		t.Fatal(err)
+	}
+	return tree
 }
 
 func read(t *testing.T, text string, into any) {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 )
 
@@ -19,6 +20,8 @@ type List struct {
 	Path []string
 	// Key identifies an entry of a list; nil for a map. Entries of the same key are told apart by their order.
 	Key func(entry map[string]any) string
+	// Closed says that nothing is put back there, whatever it is.
+	Closed bool
 }
 
 // The parts of a list in a tree.
@@ -27,8 +30,11 @@ const (
 	orderPart   = "order"
 )
 
-// treeOf returns an object as a JSON tree.
-func treeOf(object any, lists []List) (any, error) {
+// emptyPart tells a list or map that was written without an entry from one that was not written. No map has such a key.
+const emptyPart = "\x00empty"
+
+// TreeOf returns an object as a JSON tree. Types write nulls for what nobody has set, which the API server drops; the tree is without them.
+func TreeOf[T any](object *T) (any, error) {
 	text, err := marshal(object)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the object: %w", err)
@@ -37,18 +43,12 @@ func treeOf(object any, lists []List) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decoding the object: %w", err)
 	}
-	for _, list := range lists {
-		list.unfold(tree)
-	}
+	dropNulls(tree, reflect.TypeFor[T]())
 	return tree, nil
 }
 
-// fromTree returns the object of a tree.
-func fromTree[T any](tree any, lists []List) (*T, error) {
-	tree = clone(tree)
-	for _, list := range lists {
-		list.fold(tree)
-	}
+// objectOf returns the object of a tree.
+func objectOf[T any](tree any) (*T, error) {
 	text, err := marshal(tree)
 	if err != nil {
 		return nil, err
@@ -58,6 +58,24 @@ func fromTree[T any](tree any, lists []List) (*T, error) {
 		return nil, err
 	}
 	return object, nil
+}
+
+// unfolded returns a tree with its lists as objects of entries.
+func unfolded(tree any, lists []List) any {
+	tree = clone(tree)
+	for _, list := range lists {
+		list.unfold(tree)
+	}
+	return tree
+}
+
+// folded returns what was unfolded.
+func folded(tree any, lists []List) any {
+	tree = clone(tree)
+	for _, list := range lists {
+		list.fold(tree)
+	}
+	return tree
 }
 
 // at returns the object that holds the list, and the list's name there.
@@ -77,13 +95,20 @@ func has(object map[string]any, key string) bool {
 
 func (l List) unfold(tree any) {
 	object, name := l.at(tree)
-	current, exists := object[name]
-	list, isList := current.([]any)
-	switch {
-	case object == nil, exists && !isList:
+	if object == nil || l.Closed {
 		return
-	case l.Key == nil:
-		object[name] = map[string]any{}
+	}
+	current, exists := object[name]
+	if l.Key == nil {
+		if entries, isMap := current.(map[string]any); !exists {
+			object[name] = map[string]any{}
+		} else if isMap && len(entries) == 0 {
+			object[name] = map[string]any{emptyPart: true}
+		}
+		return
+	}
+	list, isList := current.([]any)
+	if exists && !isList {
 		return
 	}
 	entries, order := map[string]any{}, make([]any, 0, len(list))
@@ -96,18 +121,28 @@ func (l List) unfold(tree any) {
 		entries[key] = entry
 		order = append(order, key)
 	}
-	object[name] = map[string]any{entriesPart: entries, orderPart: order}
+	parts := map[string]any{entriesPart: entries, orderPart: order}
+	if exists && len(list) == 0 {
+		parts[emptyPart] = true
+	}
+	object[name] = parts
 }
 
 // fold makes a list of entries again: first those of the order, then the others.
 func (l List) fold(tree any) {
 	object, name := l.at(tree)
-	parts, isObject := object[name].(map[string]any)
-	switch {
-	case !isObject:
+	if l.Closed {
+		delete(object, name)
 		return
-	case l.Key == nil:
-		if len(parts) == 0 {
+	}
+	parts, isObject := object[name].(map[string]any)
+	if !isObject {
+		return
+	}
+	written := has(parts, emptyPart)
+	if l.Key == nil {
+		delete(parts, emptyPart)
+		if len(parts) == 0 && !written {
 			delete(object, name)
 		}
 		return
@@ -127,7 +162,7 @@ func (l List) fold(tree any) {
 		list = append(list, entries[key])
 	}
 	object[name] = list
-	if len(list) == 0 {
+	if len(list) == 0 && !written {
 		delete(object, name)
 	}
 }
