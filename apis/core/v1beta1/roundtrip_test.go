@@ -52,6 +52,7 @@ var kinds = []struct {
 }
 
 func TestEveryHubComesBackAsItWas(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
@@ -68,6 +69,7 @@ func TestEveryHubComesBackAsItWas(t *testing.T) {
 }
 
 func TestEverySpokeComesBackAsItWas(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()

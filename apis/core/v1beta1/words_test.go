@@ -21,6 +21,7 @@ import (
 
 // An object that says something in other words than its types comes back in these words, and the view of it is always the same.
 func TestWordsComeBack(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		for from, to := range map[string]string{
 			corev1beta2.GroupVersion.String(): corev1beta1.GroupVersion.String(),
