@@ -248,6 +248,9 @@ func (c *campaign) ofKind(k *kind, chosen []scenario, limit int) []plan {
 			plans = append(plans, plan{s, k, f})
 		}
 	}
+	if k.word == "nothing" && isShort() { // the run that the plans are made of was one, and will do where it ended as approved
+		plans = slices.DeleteFunc(plans, func(p plan) bool { return checkGolden(c.outcomes[p.scenario.name]) == nil })
+	}
 	slices.SortFunc(plans, func(a, b plan) int { return cmp.Compare(a.String(), b.String()) })
 	draw := rand.New(rand.NewPCG(uint64(number(seedVariable, 1)), 0))
 	draw.Shuffle(len(plans), func(i, j int) { plans[i], plans[j] = plans[j], plans[i] })

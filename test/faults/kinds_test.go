@@ -8,21 +8,21 @@ var kinds []*kind
 func init() { //nolint:gochecknoinits // the kinds' own functions look a kind up by its word
 	kinds = []*kind{
 		{word: "nothing", parse: parseNothing, of: everyNothing, short: 1000, all: 1000},
-		{word: "at-once", parse: nil, of: everyAtOnce, short: 30, all: 1000},
-		{word: "restart", parse: parseRestart, of: everyRestart, short: 14, all: 1000},
-		{word: "crash", parse: parseCrash, of: everyCrash, short: 44, all: 10000},
-		{word: "answer-all", parse: parseAnswer, of: everyAnswer, short: 28, all: 10000},
-		{word: "answer", parse: parseAnswer, of: oneAnswer, short: 28, all: 900},
-		{word: "fail", parse: parseFailing, of: everyFailing, short: 16, all: 200},
-		{word: "managers", parse: parseMore, of: everyMore, short: 10, all: 10000},
-		{word: "watch", parse: parseWatch, of: everyWatch, short: 16, all: 400},
-		{word: "behind", parse: parseBehind, of: everyBehind, short: 10, all: 300},
-		{word: "somebody", parse: parseEdit, of: everyEdit, short: 16, all: 500},
+		{word: "at-once", parse: nil, of: everyAtOnce, short: 20, all: 1000},
+		{word: "restart", parse: parseRestart, of: everyRestart, short: 10, all: 1000},
+		{word: "crash", parse: parseCrash, of: everyCrash, short: 30, all: 10000},
+		{word: "answer-all", parse: parseAnswer, of: everyAnswer, short: 20, all: 10000},
+		{word: "answer", parse: parseAnswer, of: oneAnswer, short: 20, all: 900},
+		{word: "fail", parse: parseFailing, of: everyFailing, short: 12, all: 200},
+		{word: "managers", parse: parseMore, of: everyMore, short: 8, all: 10000},
+		{word: "watch", parse: parseWatch, of: everyWatch, short: 12, all: 400},
+		{word: "behind", parse: parseBehind, of: everyBehind, short: 8, all: 300},
+		{word: "somebody", parse: parseEdit, of: everyEdit, short: 12, all: 500},
 		{word: "server", parse: parseHarm, of: everyKilled, short: 0, all: 60, alone: true},
 		{word: "etcd", parse: parseHarm, of: everyFrozen, short: 0, all: 40, alone: true},
 		{word: "without", parse: parseWithout, of: everyWithout, short: 0, all: 350, alone: true, together: inGroups},
 		{word: "chain", parse: parseChain, of: everyChain, short: 1, all: 36, per: kindOfUsers},
-		{word: "clock", parse: parseClock, of: everyClock, short: 10, all: 10000},
+		{word: "clock", parse: parseClock, of: everyClock, short: 8, all: 10000},
 	}
 }
 
