@@ -60,7 +60,7 @@ func TestOpinion(t *testing.T) {
 		{"Target", "KEDA will find the workload in a moment", conditions(metav1.ConditionFalse, "ScaledObjectCheckFailed",
 			`ScaledObject doesn't have correct scaleTargetRef specification: deployments.apps "work--async" not found`), running, unseen},
 		{"Conflict", "KEDA will try again", conditions(metav1.ConditionFalse, "ScaledObjectCheckFailed",
-			`failed to update ScaledObject with scaledObjectName label: Operation cannot be fulfilled on scaledobjects.keda.sh "work-async": `+
+			`failed to update ScaledObject with scaledObjectName label: Operation cannot be fulfilled on scaledobjects.keda.sh "work--async": `+
 				"the object has been modified; please apply your changes to the latest version and try again"), running, unseen},
 		{"Broken", "it would never scale", failing, running, broken},
 		{"BrokenBeforeTheStart", "at zero nothing would ever start it", failing, starting, broken},
