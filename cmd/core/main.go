@@ -27,6 +27,7 @@ import (
 // flags are the settings of the binary.
 type flags struct {
 	metrics, probes    string
+	pprof              string
 	leaderElection     bool
 	namespace          string
 	qps                float64
@@ -38,10 +39,11 @@ func main() {
 	f := flags{}
 	flag.StringVar(&f.metrics, "metrics-bind-address", ":8080", "address of the Prometheus metrics; 0 turns them off")
 	flag.StringVar(&f.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
+	flag.StringVar(&f.pprof, "pprof-bind-address", "0", "address of the Go profiles under /debug/pprof/; 0 turns them off. They are open to who reaches it: name a loopback address")
 	flag.BoolVar(&f.leaderElection, "leader-elect", false, "let only one replica work at a time")
 	flag.StringVar(&f.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace this runs in: that of the leader election lease and of openfunction-config")
 	flag.Float64Var(&f.qps, "kube-api-qps", 200, "requests a second to the API server, with bursts of twice as many")
-	flag.IntVar(&f.options.Concurrency, "concurrency", 8, "how many objects of one kind are worked on at once")
+	flag.IntVar(&f.options.Concurrency, "concurrency", 8, "how many objects of one kind are worked on at once, of Functions half as many")
 	flag.StringVar(&f.options.ClusterDomain, "cluster-domain", cmp.Or(os.Getenv("CLUSTER_DOMAIN"), "cluster.local"), "DNS suffix of Services")
 	flag.StringVar(&f.options.TrustDomain, "dapr-trust-domain", "cluster.local", "trust domain of Dapr's control plane")
 	flag.StringVar(&f.options.Serving.DaprNamespace, "dapr-namespace", "dapr-system", "namespace of Dapr's control plane")
@@ -86,6 +88,7 @@ func run(f flags) error {
 		Controller:                    config.Controller{UsePriorityQueue: ptr.To(false)},
 		Metrics:                       metricsserver.Options{BindAddress: f.metrics},
 		HealthProbeBindAddress:        f.probes,
+		PprofBindAddress:              f.pprof,
 		LeaderElection:                f.leaderElection,
 		LeaderElectionID:              "core.openfunction.io",
 		LeaderElectionNamespace:       f.namespace,

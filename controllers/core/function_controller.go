@@ -16,6 +16,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	ctrlbuilder "sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -85,7 +86,7 @@ func (r *FunctionReconciler) setup(mgr ctrl.Manager, options Options) error {
 		Watches(&networkingv1alpha1.Gateway{}, handler.EnqueueRequestsFromMapFunc(r.functionsAt), ctrlbuilder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(provider.Definition(), provider.EnqueueAll(r, networking.GatewayAPI.Kinds, &corev1beta2.FunctionList{})).
 		WatchesMetadata(namespaceMetadata(), askNamespace, ifRelabelled).
-		WithOptions(controllerOptions(options)).
+		WithOptions(functionOptions(options)).
 		Build(reconcile.AsReconciler(mgr.GetClient(), r))
 	if err != nil {
 		return fmt.Errorf("setting up the Function controller: %w", err)
@@ -94,6 +95,14 @@ func (r *FunctionReconciler) setup(mgr ctrl.Manager, options Options) error {
 		networking.GatewayKind: listenerChanges{handler.EnqueueRequestsFromMapFunc(r.functionsBehind)},
 	})
 	return nil
+}
+
+// functionOptions let fewer Functions than Servings be worked on at once. What is begun is then finished before more is begun: of many
+// Functions that come at the same time none has to say that its Serving waits in line.
+func functionOptions(options Options) controller.Options {
+	o := controllerOptions(options)
+	o.MaxConcurrentReconciles = (options.Concurrency + 1) / 2
+	return o
 }
 
 // Reconcile brings one Function's Builder and Serving to what its spec asks for.

@@ -122,11 +122,11 @@ func (r *FunctionReconciler) recordReplaced(ctx context.Context, v *functionVisi
 	if ptr.Deref(v.function.Spec.RevisionHistoryLimit, defaultHistoryLimit) == 0 {
 		return nil
 	}
-	live, err := r.readServing(ctx, v, r.Live, v.function.Name)
-	if err != nil || live == nil {
+	live, found, err := v.children.ReadLive(ctx, servingOf(v.function, next, nil))
+	if err != nil || !found {
 		return err
 	}
-	served, err := versionServed(v.function, live)
+	served, err := versionServed(v.function, live.(*corev1beta2.Serving))
 	if err != nil || served.name == next.name {
 		return err
 	}

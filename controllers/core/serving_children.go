@@ -166,11 +166,12 @@ func scaled(scaler client.Object) childKey {
 }
 
 // pruneToken deletes the Secret with the app token when there is nobody left to show it to. Secrets are not watched, so it is looked for when a
-// version becomes ready and when other children go, before them, and not again while it stays so.
+// version becomes ready and when other children go, before them, and not again while it stays so. A Serving whose spec has never been another
+// one has never had it.
 func (r *ServingReconciler) pruneToken(ctx context.Context, v *servingVisit, others bool) error {
 	s := v.serving
 	isReady := s.Status.ObservedGeneration == s.Generation && meta.IsStatusConditionTrue(s.Status.Conditions, corev1beta2.ReadyCondition)
-	if dapr.NeedsToken(s) || (isReady && !others) {
+	if dapr.NeedsToken(s) || (!others && (isReady || s.Generation == 1)) {
 		return nil
 	}
 	secret := &corev1.Secret{}

@@ -55,7 +55,7 @@ type Options struct {
 	TrustDomain string
 	// ClusterDomain is the DNS suffix of Services; "cluster.local" when empty.
 	ClusterDomain string
-	// Concurrency is how many objects of one kind are worked on at once; 4 when 0.
+	// Concurrency is how many objects of one kind are worked on at once, of Functions half as many; 4 when 0.
 	Concurrency int
 	// Clock tells the time; the real one when nil.
 	Clock clock.PassiveClock

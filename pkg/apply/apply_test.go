@@ -40,13 +40,13 @@ func run(m *testing.M) int {
 }
 
 // setFor returns a Set whose owner is a ConfigMap in a namespace of its own.
-func setFor(t *testing.T) apply.Set {
+func setFor(t *testing.T) *apply.Set {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))}}
 	create(t, ns)
 	owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "owner", Namespace: ns.Name}}
 	create(t, owner)
-	return apply.Set{Client: cp.Client, Live: cp.Client, Owner: owner, FieldOwner: "test/owner"}
+	return &apply.Set{Client: cp.Client, Live: cp.Client, Owner: owner, FieldOwner: "test/owner"}
 }
 
 func create(t *testing.T, object client.Object) {
@@ -57,7 +57,7 @@ func create(t *testing.T, object client.Object) {
 }
 
 // template is a child with lists that have keys and lists that have none.
-func template(s apply.Set) *corev1.PodTemplate {
+func template(s *apply.Set) *corev1.PodTemplate {
 	return &corev1.PodTemplate{
 		ObjectMeta: metav1.ObjectMeta{Name: "child", Namespace: s.Owner.GetNamespace(), Annotations: map[string]string{"note": "here"}},
 		Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{
@@ -68,7 +68,7 @@ func template(s apply.Set) *corev1.PodTemplate {
 	}
 }
 
-func applied(t *testing.T, s apply.Set, wanted client.Object) client.Object {
+func applied(t *testing.T, s *apply.Set, wanted client.Object) client.Object {
 	t.Helper()
 	live, err := s.Apply(t.Context(), wanted)
 	if err != nil {
@@ -78,7 +78,7 @@ func applied(t *testing.T, s apply.Set, wanted client.Object) client.Object {
 }
 
 // now is the child as the API server has it.
-func now(t *testing.T, s apply.Set) *corev1.PodTemplate {
+func now(t *testing.T, s *apply.Set) *corev1.PodTemplate {
 	t.Helper()
 	live := &corev1.PodTemplate{}
 	if err := cp.Client.Get(t.Context(), client.ObjectKey{Namespace: s.Owner.GetNamespace(), Name: "child"}, live); err != nil {
@@ -88,7 +88,7 @@ func now(t *testing.T, s apply.Set) *corev1.PodTemplate {
 }
 
 // somebodyElse patches the child.
-func somebodyElse(t *testing.T, s apply.Set, kind types.PatchType, patch string) {
+func somebodyElse(t *testing.T, s *apply.Set, kind types.PatchType, patch string) {
 	t.Helper()
 	if err := cp.Client.Patch(t.Context(), now(t, s), client.RawPatch(kind, []byte(patch))); err != nil {
 		t.Fatal(err)
@@ -151,9 +151,9 @@ func TestApplyRemovesWhatIsNoLongerWanted(t *testing.T) {
 }
 
 func TestApplyTakesNothing(t *testing.T) {
-	for name, change := range map[string]func(s apply.Set, child *corev1.PodTemplate){
-		"nobodys": func(apply.Set, *corev1.PodTemplate) {},
-		"somebodys": func(_ apply.Set, child *corev1.PodTemplate) {
+	for name, change := range map[string]func(s *apply.Set, child *corev1.PodTemplate){
+		"nobodys": func(*apply.Set, *corev1.PodTemplate) {},
+		"somebodys": func(_ *apply.Set, child *corev1.PodTemplate) {
 			yes := true
 			child.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "other", UID: "other", Controller: &yes}}
 		},

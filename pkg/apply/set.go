@@ -35,7 +35,7 @@ const collectDelay = 2 * time.Second
 // takenDelay is how long to wait before looking again whether somebody has given up a name: objects of others are not watched.
 const takenDelay = 30 * time.Second
 
-// Set applies and prunes the children of one owner.
+// Set applies and prunes the children of one owner in one call of its reconciler.
 type Set struct {
 	// Client reads from a cache and writes.
 	Client client.Client
@@ -45,11 +45,20 @@ type Set struct {
 	Owner client.Object
 	// FieldOwner is the manager the fields are applied under, e.g. "openfunction-core/serving".
 	FieldOwner string
+
+	// absent are the names that were asked for past the cache and not found: each is asked for once before it is made.
+	absent map[childName]bool
+}
+
+// childName tells the children of an owner apart.
+type childName struct {
+	kind schema.GroupKind
+	key  client.ObjectKey
 }
 
 // Apply brings one child to the wanted state and returns it as it is afterwards, its status included. It writes only when
 // the child is absent, when the wanted object is another than the one last applied, or when somebody changed a field of it.
-func (s Set) Apply(ctx context.Context, wanted client.Object) (client.Object, error) {
+func (s *Set) Apply(ctx context.Context, wanted client.Object) (client.Object, error) {
 	kind, err := apiutil.GVKForObject(wanted, s.Client.Scheme())
 	if err != nil {
 		return nil, fmt.Errorf("finding the kind of a child: %w", err)
@@ -74,6 +83,7 @@ func (s Set) Apply(ctx context.Context, wanted client.Object) (client.Object, er
 	} else if err := s.CheckOwner(ctx); err != nil {
 		return nil, err
 	}
+	delete(s.absent, nameOf(kind, wanted))
 	if err := s.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), options...); err != nil {
 		return nil, fmt.Errorf("applying %s %s: %w", kind.Kind, klog.KObj(wanted), err)
 	}
@@ -86,7 +96,7 @@ func (s Set) Apply(ctx context.Context, wanted client.Object) (client.Object, er
 }
 
 // Read returns the child of the wanted object's name as Apply would find it, or the problem that its name is somebody else's.
-func (s Set) Read(ctx context.Context, wanted client.Object) (live client.Object, found bool, err error) {
+func (s *Set) Read(ctx context.Context, wanted client.Object) (live client.Object, found bool, err error) {
 	kind, err := apiutil.GVKForObject(wanted, s.Client.Scheme())
 	if err != nil {
 		return nil, false, fmt.Errorf("finding the kind of a child: %w", err)
@@ -94,9 +104,18 @@ func (s Set) Read(ctx context.Context, wanted client.Object) (live client.Object
 	return s.live(ctx, kind, wanted)
 }
 
+// ReadLive is Read of what the API server has, whatever the cache says.
+func (s *Set) ReadLive(ctx context.Context, wanted client.Object) (live client.Object, found bool, err error) {
+	kind, err := apiutil.GVKForObject(wanted, s.Client.Scheme())
+	if err != nil {
+		return nil, false, fmt.Errorf("finding the kind of a child: %w", err)
+	}
+	return s.read(ctx, s.Live, kind, wanted)
+}
+
 // CheckOwner asks past the cache whether the owner is still there; if not, the call has lost a race. The garbage collector removes the
 // children of an owner that is gone, and a cache that lags behind would have them made again.
-func (s Set) CheckOwner(ctx context.Context) error {
+func (s *Set) CheckOwner(ctx context.Context) error {
 	owner := s.Owner.DeepCopyObject().(client.Object)
 	err := s.Live.Get(ctx, client.ObjectKeyFromObject(s.Owner), owner)
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -122,7 +141,7 @@ func lost(object client.Object, err error) error {
 
 // Ensure creates one child when it is absent and returns it as it is. A child that exists is never changed, so that what it was made
 // from may change meanwhile.
-func (s Set) Ensure(ctx context.Context, wanted client.Object) (client.Object, error) {
+func (s *Set) Ensure(ctx context.Context, wanted client.Object) (client.Object, error) {
 	kind, err := apiutil.GVKForObject(wanted, s.Client.Scheme())
 	if err != nil {
 		return nil, fmt.Errorf("finding the kind of a child: %w", err)
@@ -134,7 +153,7 @@ func (s Set) Ensure(ctx context.Context, wanted client.Object) (client.Object, e
 }
 
 // Delete removes a child of the owner. One that is going already, or is somebody else's, is left alone; one that is gone is a lost race.
-func (s Set) Delete(ctx context.Context, child client.Object) error {
+func (s *Set) Delete(ctx context.Context, child client.Object) error {
 	if !Owns(s.Owner, child) || !child.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
@@ -152,7 +171,7 @@ func (s Set) Delete(ctx context.Context, child client.Object) error {
 }
 
 // applied returns the wanted object as it is sent: with owner and hash, and without what only the server writes.
-func (s Set) applied(kind schema.GroupVersionKind, wanted client.Object) (*unstructured.Unstructured, error) {
+func (s *Set) applied(kind schema.GroupVersionKind, wanted client.Object) (*unstructured.Unstructured, error) {
 	owned := wanted.DeepCopyObject().(client.Object)
 	if err := controllerutil.SetControllerReference(s.Owner, owned, s.Client.Scheme()); err != nil {
 		return nil, fmt.Errorf("setting the owner of %s %s: %w", kind.Kind, klog.KObj(wanted), err)
@@ -178,23 +197,40 @@ func (s Set) applied(kind schema.GroupVersionKind, wanted client.Object) (*unstr
 }
 
 // live reads the child from the cache, and past it when the cache knows none. A child of somebody else is a problem.
-func (s Set) live(ctx context.Context, kind schema.GroupVersionKind, wanted client.Object) (client.Object, bool, error) {
+func (s *Set) live(ctx context.Context, kind schema.GroupVersionKind, wanted client.Object) (client.Object, bool, error) {
+	if live, found, err := s.read(ctx, s.Client, kind, wanted); err != nil || found {
+		return live, found, err
+	}
+	if s.absent[nameOf(kind, wanted)] {
+		return nil, false, nil
+	}
+	return s.read(ctx, s.Live, kind, wanted)
+}
+
+func (s *Set) read(ctx context.Context, from client.Reader, kind schema.GroupVersionKind, wanted client.Object) (client.Object, bool, error) {
 	live := wanted.DeepCopyObject().(client.Object)
-	key := client.ObjectKeyFromObject(wanted)
-	for _, reader := range []client.Reader{s.Client, s.Live} {
-		err := reader.Get(ctx, key, live)
-		if err == nil {
-			return live, true, s.checkOwner(kind, live)
+	err := from.Get(ctx, client.ObjectKeyFromObject(wanted), live)
+	if err == nil {
+		return live, true, s.checkOwner(kind, live)
+	}
+	if !apierrors.IsNotFound(err) {
+		return nil, false, fmt.Errorf("reading %s %s: %w", kind.Kind, klog.KObj(wanted), err)
+	}
+	if from == s.Live {
+		if s.absent == nil {
+			s.absent = map[childName]bool{}
 		}
-		if !apierrors.IsNotFound(err) {
-			return nil, false, fmt.Errorf("reading %s %s: %w", kind.Kind, klog.KObj(wanted), err)
-		}
+		s.absent[nameOf(kind, wanted)] = true
 	}
 	return nil, false, nil
 }
 
+func nameOf(kind schema.GroupVersionKind, child client.Object) childName {
+	return childName{kind.GroupKind(), client.ObjectKeyFromObject(child)}
+}
+
 // CheckChild returns the problem that an object, read by other means than Read, is not ours.
-func (s Set) CheckChild(live client.Object) error {
+func (s *Set) CheckChild(live client.Object) error {
 	kind, err := apiutil.GVKForObject(live, s.Client.Scheme())
 	if err != nil {
 		return fmt.Errorf("finding the kind of a child: %w", err)
@@ -204,7 +240,7 @@ func (s Set) CheckChild(live client.Object) error {
 
 // checkOwner tells a child of ours from one of an earlier owner of the same name, which the garbage collector is about to
 // remove, and from an object of somebody else.
-func (s Set) checkOwner(kind schema.GroupVersionKind, live client.Object) error {
+func (s *Set) checkOwner(kind schema.GroupVersionKind, live client.Object) error {
 	if Owns(s.Owner, live) {
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/openfunction/openfunction/test/kit"
+	"github.com/openfunction/openfunction/test/ports"
 )
 
 // controller is a run of cmd/core.
@@ -25,6 +25,7 @@ type controller struct {
 	cmd     *exec.Cmd
 	log     *os.File
 	metrics string
+	pprof   string
 	done    chan struct{}
 }
 
@@ -42,12 +43,12 @@ func buildController(ctx context.Context, dir string) (string, error) {
 
 // startController runs the binary with its own settings, except for ports.
 func startController(path, kubeconfig string) (*controller, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	metrics, err := ports.Address()
 	if err != nil {
 		return nil, err
 	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
+	pprof, err := ports.Address()
+	if err != nil {
 		return nil, err
 	}
 	log, err := os.Create(path + ".log")
@@ -55,8 +56,8 @@ func startController(path, kubeconfig string) (*controller, error) {
 		return nil, err
 	}
 	c := &controller{
-		cmd: exec.Command(path, "--kubeconfig="+kubeconfig, "--metrics-bind-address="+address, "--health-probe-bind-address=0"),
-		log: log, metrics: "http://" + address + "/metrics", done: make(chan struct{}),
+		cmd: exec.Command(path, "--kubeconfig="+kubeconfig, "--metrics-bind-address="+metrics, "--pprof-bind-address="+pprof, "--health-probe-bind-address=0"),
+		log: log, metrics: "http://" + metrics + "/metrics", pprof: "http://" + pprof, done: make(chan struct{}),
 	}
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -25,6 +25,7 @@ type settings struct {
 	engines   bool
 	install   bool
 	only      string
+	profiles  string
 }
 
 func main() {
@@ -37,6 +38,7 @@ func main() {
 	flag.BoolVar(&s.engines, "engines", true, "of these, take those of KEDA, its HTTP add-on and Dapr")
 	flag.StringVar(&s.only, "only", "", "of the figures of the engines, take one kind: starts, memory or zero; or take those of the router and no others: router")
 	flag.BoolVar(&s.install, "install", true, "install this checkout first; without it only the figures of the engines are taken, of what is installed")
+	flag.StringVar(&s.profiles, "profiles", "", "folder for CPU profiles of cmd/core and of the kube-apiserver while the Functions settle; they cost some of the speed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, s)

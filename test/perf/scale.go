@@ -30,6 +30,7 @@ type plane struct {
 	*kit.World
 	functions int
 	quiet     time.Duration
+	profiles  string
 	core      *controller
 }
 
@@ -59,7 +60,7 @@ func scale(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	p := &plane{functions: s.functions, quiet: s.quiet}
+	p := &plane{functions: s.functions, quiet: s.quiet, profiles: s.profiles}
 	if p.World, err = cp.NewWorld(ctx); err != nil {
 		return err
 	}
@@ -86,6 +87,10 @@ func (p *plane) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	profiles, err := p.profile(ctx)
+	if err != nil {
+		return err
+	}
 	progress("creating %d Functions", p.functions)
 	begin := time.Now()
 	if err := p.createAll(ctx); err != nil {
@@ -96,6 +101,9 @@ func (p *plane) create(ctx context.Context) error {
 		return err
 	}
 	figure("functions_settled_per_second", float64(p.functions)/time.Since(begin).Seconds(), "1/s")
+	if err := profiles(); err != nil {
+		return err
+	}
 	after, err := p.rest(ctx)
 	if err != nil {
 		return err
