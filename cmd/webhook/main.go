@@ -59,7 +59,8 @@ func run(f flags) error {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
 	kubeconfig.UserAgent = "openfunction-webhook"
-	o := conversion.Options{Port: f.port, Hosts: []string{f.service + "." + f.namespace + ".svc", f.service + "." + f.namespace}}
+	told := ctrl.SetupSignalHandler()
+	o := conversion.Options{Port: f.port, Ending: told.Done(), Hosts: []string{f.service + "." + f.namespace + ".svc", f.service + "." + f.namespace}}
 	o.Secret.Namespace, o.Secret.Name = f.namespace, f.cert
 	if f.hosts != "" {
 		o.Hosts = strings.Split(f.hosts, ",")
@@ -83,7 +84,7 @@ func run(f flags) error {
 	if err := conversion.SetupWithManager(mgr, server, o); err != nil {
 		return err
 	}
-	return mgr.Start(after(ctrl.SetupSignalHandler(), f.drain))
+	return mgr.Start(after(told, f.drain))
 }
 
 // after ends a while after the context does.

@@ -19,10 +19,19 @@ import (
 )
 
 // handler answers the API server's requests to convert objects.
-type handler struct{}
+type handler struct {
+	// ending is closed when the process is about to end.
+	ending <-chan struct{}
+}
 
 // ServeHTTP implements http.Handler.
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-h.ending:
+		// The API server keeps its connections, and would write into one that ends under it. On HTTP/2 this is a GOAWAY (golang.org/x/net/http2).
+		w.Header().Set("Connection", "close")
+	default:
+	}
 	review := &apiextensionsv1.ConversionReview{}
 	if err := json.NewDecoder(r.Body).Decode(review); err != nil || review.Request == nil {
 		http.Error(w, "the body must be a ConversionReview with a request", http.StatusBadRequest)

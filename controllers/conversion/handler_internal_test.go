@@ -4,9 +4,16 @@ package conversion
 
 import (
 	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"sigs.k8s.io/yaml"
@@ -103,6 +110,46 @@ func TestManifestsComeBackWordByWord(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A webhook that is about to end has the API server connect elsewhere, before its connections end under it.
+func TestConnectionsEndBeforeTheWebhook(t *testing.T) {
+	for _, http2 := range []bool{true, false} {
+		t.Run(fmt.Sprintf("HTTP2=%t", http2), func(t *testing.T) {
+			ending := make(chan struct{})
+			var made atomic.Int32
+			server := httptest.NewUnstartedServer(handler{ending: ending})
+			server.EnableHTTP2 = http2
+			server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+				if state == http.StateNew {
+					made.Add(1)
+				}
+			}
+			server.StartTLS()
+			defer server.Close()
+			ask := func(times int) int32 {
+				before := made.Load()
+				for range times {
+					resp, err := server.Client().Post(server.URL, "application/json", strings.NewReader("{}"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+						t.Fatal(err)
+					}
+					resp.Body.Close()
+				}
+				return made.Load() - before
+			}
+			if made := ask(5); made != 1 {
+				t.Errorf("5 requests were made on %d connections, want 1", made)
+			}
+			close(ending)
+			if made := ask(5); made < 4 {
+				t.Errorf("5 requests to one that ends made %d new connections, want one for each but the first", made)
+			}
+		})
 	}
 }
 

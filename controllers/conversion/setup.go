@@ -45,6 +45,8 @@ type Options struct {
 	Lifetimes Lifetimes
 	// Clock tells the time; the real one by default.
 	Clock clock.PassiveClock
+	// Ending is closed when the webhook is about to end. From then on it has those who ask make their next connection elsewhere. Nil is never.
+	Ending <-chan struct{}
 }
 
 // NewScheme knows the versions that are converted, and what the certificate is kept in.
@@ -111,7 +113,7 @@ func SetupWithManager(mgr ctrl.Manager, server *Server, o Options) error {
 	if err != nil {
 		return fmt.Errorf("adding the controller of the certificate: %w", err)
 	}
-	mgr.GetWebhookServer().Register(Path, handler{})
+	mgr.GetWebhookServer().Register(Path, handler{ending: o.Ending})
 	if err := mgr.AddReadyzCheck("certificate", server.served.check); err != nil {
 		return fmt.Errorf("adding the readiness check: %w", err)
 	}
