@@ -154,7 +154,7 @@ func moment(past story, now chapter, _ story) string {
 	for kind, is := range conditions(now.object) {
 		old, had := before[kind]
 		switch {
-		case !had:
+		case !had, generationOf(is) == 0 && generationOf(old) > 0: // somebody emptied the status: what is there was filled in by the API server
 		case old["status"] == is["status"] && old["lastTransitionTime"] != is["lastTransitionTime"]:
 			return kind + " has a new lastTransitionTime and the same status"
 		case fmt.Sprint(old["lastTransitionTime"]) > fmt.Sprint(is["lastTransitionTime"]):

@@ -69,6 +69,7 @@ func TestLawsOfAStory(t *testing.T) {
 		"NewTimeWithTransition":    {[]string{function("{}", ready("False", "1")), function("{}", ready("True", "2"))}, ""},
 		"TimeGoesBack":             {[]string{function("{}", ready("False", "2")), function("{}", ready("True", "1"))}, "transition"},
 		"GenerationGoesBack":       {[]string{function("{}", spoken("2")), function("{}", spoken("1"))}, "transition"},
+		"EmptiedBySomebody":        {[]string{function("{}", spoken("1")), function("{}", ready("Unknown", "0"))}, ""},
 		"GenerationGoesOn":         {[]string{function("{}", spoken("1")), function("{}", spoken("2"))}, ""},
 		"TakenAwayTooEarly": {[]string{function(serves, "{}"), serving("{image: a, port: 1}", "{}"), copies("x", "{availableReplicas: 1}", ""), copies("y", "{}", ""),
 			copies("x", "{availableReplicas: 1}", gone)}, "gap"},
