@@ -60,7 +60,7 @@ func (r *run) check(d disturbance, want *outcome, panics int) error {
 	errs = append(errs, r.checkPauses(d), r.cached.changed(), r.checkGoroutines())
 	laws := r.world.CheckLaws
 	if d.blind {
-		laws = r.world.CheckEnd
+		laws = r.world.CheckBlind
 	}
 	if err := laws(); err != nil {
 		errs = append(errs, diverges("laws", "%s", err))

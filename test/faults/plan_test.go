@@ -103,7 +103,8 @@ type disturbance struct {
 	calm bool
 	// recounts tells that objects are rightly made, or deleted, more often than without.
 	recounts bool
-	// blind tells that the managers rightly believe for a while what is not so: the story of the world may break laws that its end must not.
+	// blind tells that the managers rightly believe for a while what is not so: the story of the world may break all laws
+	// but that of transition.
 	blind bool
 }
 

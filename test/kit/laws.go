@@ -21,6 +21,9 @@ import (
 // shows (CheckStory).
 func (w *World) CheckLaws() error { return errors.Join(w.CheckStory(), w.CheckEnd()) }
 
+// CheckBlind returns those that are broken although our controllers rightly believed for a while what was not so.
+func (w *World) CheckBlind() error { return errors.Join(w.checkStory(transitions), w.CheckEnd()) }
+
 // CheckEnd returns every way in which a settled world breaks the laws that can be seen in one picture: what
 // conditions say (pkg/status), that nothing of ours is without a living owner, that no name was left to chance,
 // that what a Serving says it is served by is there, and that what was built is served by digest.

@@ -24,7 +24,7 @@ import (
 //
 //   - truth: a Function is never called ready before its Serving was for the same spec, nor a Serving before its Knative Service, nor a Gateway before
 //     its Kubernetes Gateway was programmed with its listeners;
-//   - transition: lastTransitionTime moves with the status of a condition and only with it;
+//   - transition: lastTransitionTime moves with the status of a condition and only with it, and neither it nor observedGeneration goes back;
 //   - gap: what serves is not taken away before something else does;
 //   - record: a build that is at work is cancelled, never deleted, while its Function still builds;
 //   - started: a Serving on a workload is not called ready before a pod of what the workload runs was;
@@ -34,6 +34,20 @@ import (
 //
 // A world whose story was not kept whole passes.
 func (w *World) CheckStory() error {
+	return w.checkStory(law{"truth", truth}, transitions, law{"gap", gap}, law{"record", record}, law{"pair", pair},
+		law{"started", started}, law{"steps", steps}, law{"order", order})
+}
+
+// law is what has to be true of every chapter of a story; check says why it is not.
+type law struct {
+	name  string
+	check func(past story, now chapter, future story) string
+}
+
+// transitions is a law also for who believes what is not so any more: the status that a writer goes on from has to be the last one.
+var transitions = law{"transition", moment}
+
+func (w *World) checkStory(laws ...law) error {
 	s, told := w.mirror.stories.told(w.Namespace)
 	if !told {
 		return nil
@@ -43,13 +57,7 @@ func (w *World) CheckStory() error {
 		if !ours(c.object) && metav1.GetControllerOf(c.object) == nil {
 			continue
 		}
-		for _, law := range []struct {
-			name  string
-			check func(past story, now chapter, future story) string
-		}{
-			{"truth", truth}, {"transition", moment}, {"gap", gap}, {"record", record}, {"pair", pair},
-			{"started", started}, {"steps", steps}, {"order", order},
-		} {
+		for _, law := range laws {
 			if why := law.check(s.until(i), c, s[i+1:]); why != "" {
 				broken = append(broken, fmt.Errorf("law of %s: %s: %s", law.name, id(c.object), why))
 			}
@@ -146,14 +154,22 @@ func moment(past story, now chapter, _ story) string {
 	for kind, is := range conditions(now.object) {
 		old, had := before[kind]
 		switch {
-		case !had:
+		case !had, generationOf(is) == 0 && generationOf(old) > 0: // somebody emptied the status: what is there was filled in by the API server
 		case old["status"] == is["status"] && old["lastTransitionTime"] != is["lastTransitionTime"]:
 			return kind + " has a new lastTransitionTime and the same status"
 		case fmt.Sprint(old["lastTransitionTime"]) > fmt.Sprint(is["lastTransitionTime"]):
 			return kind + " has a lastTransitionTime before that of its last one"
+		case generationOf(old) > generationOf(is):
+			return fmt.Sprintf("%s speaks of generation %d, and has spoken of %d", kind, generationOf(is), generationOf(old))
 		}
 	}
 	return ""
+}
+
+// generationOf is the one that a condition speaks of.
+func generationOf(condition map[string]any) int64 {
+	generation, _ := condition["observedGeneration"].(int64)
+	return generation
 }
 
 // conditions are those of an object by type.

@@ -50,6 +50,11 @@ func ready(status, at string) string {
 	return "{observedGeneration: 2, conditions: [{type: Ready, status: '" + status + "', lastTransitionTime: '" + at + "'}]}"
 }
 
+// spoken is a status whose condition speaks of a generation.
+func spoken(generation string) string {
+	return "{conditions: [{type: Ready, status: 'False', lastTransitionTime: '1', observedGeneration: " + generation + "}]}"
+}
+
 func TestLawsOfAStory(t *testing.T) {
 	const serves, builds = "{image: a, serving: {port: 1}}", "{image: a, build: {builder: b}, serving: {port: 1}}"
 	const gone = "\ngone: true"
@@ -62,6 +67,10 @@ func TestLawsOfAStory(t *testing.T) {
 			function(serves, ready("True", "1"))}, ""},
 		"NewTimeWithoutTransition": {[]string{function("{}", ready("False", "1")), function("{}", ready("False", "2"))}, "transition"},
 		"NewTimeWithTransition":    {[]string{function("{}", ready("False", "1")), function("{}", ready("True", "2"))}, ""},
+		"TimeGoesBack":             {[]string{function("{}", ready("False", "2")), function("{}", ready("True", "1"))}, "transition"},
+		"GenerationGoesBack":       {[]string{function("{}", spoken("2")), function("{}", spoken("1"))}, "transition"},
+		"EmptiedBySomebody":        {[]string{function("{}", spoken("1")), function("{}", ready("Unknown", "0"))}, ""},
+		"GenerationGoesOn":         {[]string{function("{}", spoken("1")), function("{}", spoken("2"))}, ""},
 		"TakenAwayTooEarly": {[]string{function(serves, "{}"), serving("{image: a, port: 1}", "{}"), copies("x", "{availableReplicas: 1}", ""), copies("y", "{}", ""),
 			copies("x", "{availableReplicas: 1}", gone)}, "gap"},
 		"TakenAwayInTime": {[]string{function(serves, "{}"), serving("{image: a, port: 1}", "{}"), copies("x", "{availableReplicas: 1}", ""),
