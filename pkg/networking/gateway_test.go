@@ -157,6 +157,28 @@ func TestAdoptKeepsWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+// TestAdoptAfterTheRecordIsGone takes the record of what was brought off a Kubernetes Gateway.
+func TestAdoptAfterTheRecordIsGone(t *testing.T) {
+	for _, made := range []bool{true, false} {
+		g := gatewayWith("a")
+		if made {
+			g.Spec.GatewayDef, g.Spec.GatewayRef = &networkingv1alpha1.GatewayDef{GatewayClassName: "c"}, nil
+		}
+		gateway := &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": "gateway"}}}
+		if _, err := networking.Adopt(gateway, g); err != nil {
+			t.Fatal(err)
+		}
+		brought := gateway.GetAnnotations()
+		gateway.SetAnnotations(nil)
+		if changed, err := networking.Adopt(gateway, g); err != nil || changed != made {
+			t.Errorf("made %t: changed %t, %v; one that was made for us is known to be ours, and one that was there is not", made, changed, err)
+		}
+		if made && !cmp.Equal(brought, gateway.GetAnnotations()) {
+			t.Errorf("the record is %v, want %v", gateway.GetAnnotations(), brought)
+		}
+	}
+}
+
 func gatewayWith(listener gatewayv1.SectionName) *networkingv1alpha1.Gateway {
 	g := gateway("", "")
 	port := gatewayv1.PortNumber(8000)

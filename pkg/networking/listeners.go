@@ -40,8 +40,9 @@ func (e *ListenerTakenError) Error() string {
 }
 
 // Adopt puts the listeners that g wants onto a Kubernetes Gateway, takes away those it no longer wants, and tells whether that changed anything. A
-// listener that g did not bring is left as it is: where it is what g wants it serves both, and otherwise it is an error. The Kubernetes Gateway is
-// not typed, because what we do not know of other people's listeners must stay.
+// listener that g did not bring is left as it is: where it is what g wants it serves both, and otherwise it is an error. On a Kubernetes Gateway that
+// was made for g, one that is what g wants was brought by it, though somebody took the record away. The Kubernetes Gateway is not typed, because
+// what we do not know of other people's listeners must stay.
 func Adopt(gateway *unstructured.Unstructured, g *networkingv1alpha1.Gateway) (changed bool, err error) {
 	had := readRecord(gateway)
 	has, me := record{}, Key(g)
@@ -55,7 +56,7 @@ func Adopt(gateway *unstructured.Unstructured, g *networkingv1alpha1.Gateway) (c
 		}
 	}
 	for _, l := range wanted {
-		if listeners, err = join(listeners, has, l, me); err != nil {
+		if listeners, err = join(listeners, has, l, me, g.Spec.GatewayDef != nil); err != nil {
 			return false, err
 		}
 	}
@@ -99,8 +100,8 @@ func leave(listeners []any, has record, name string, entry injected, me string) 
 	return slices.DeleteFunc(listeners, func(l any) bool { return nameOf(l) == name })
 }
 
-// join puts one wanted listener among the others.
-func join(listeners []any, has record, l gatewayv1.Listener, me string) ([]any, error) {
+// join puts one wanted listener among the others; made tells that the Kubernetes Gateway was made for me.
+func join(listeners []any, has record, l gatewayv1.Listener, me string, made bool) ([]any, error) {
 	name := string(l.Name)
 	wanted, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&l)
 	if err != nil {
@@ -134,6 +135,8 @@ func join(listeners []any, has record, l gatewayv1.Listener, me string) ([]any, 
 		if !same {
 			listeners[i] = wanted
 		}
+	case !known && same && made:
+		has[name] = mine
 	case known, !same:
 		return nil, &ListenerTakenError{Listener: name}
 	}
