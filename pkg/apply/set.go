@@ -4,7 +4,6 @@ package apply
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -183,7 +182,7 @@ func (s *Set) applied(kind schema.GroupVersionKind, wanted client.Object) (*unst
 	delete(tree, "status")
 	desired := &unstructured.Unstructured{Object: tree}
 	desired.SetGroupVersionKind(kind)
-	hash, err := names.Hash(tree)
+	hash, err := names.HashTree(tree)
 	if err != nil {
 		return nil, err
 	}
@@ -282,15 +281,15 @@ func Contains(have, want any) (bool, error) {
 
 // tree returns an object as JSON values without nulls.
 func tree(object any) (map[string]any, error) {
-	canonical, err := names.Canonical(object)
+	tree, err := names.Tree(object)
 	if err != nil {
 		return nil, err
 	}
-	var tree map[string]any
-	if err := json.Unmarshal(canonical, &tree); err != nil {
-		return nil, fmt.Errorf("decoding a %T: %w", object, err)
+	fields, is := tree.(map[string]any)
+	if !is {
+		return nil, fmt.Errorf("a %T is not an object", object)
 	}
-	return tree, nil
+	return fields, nil
 }
 
 // listKeys are the fields by which the entries of Kubernetes lists are told apart, in the order they are tried.

@@ -57,8 +57,26 @@ func Hash(value any) (string, error) {
 	return digest(canonical), nil
 }
 
+// HashTree is Hash of what Tree returned, without making another tree of it.
+func HashTree(tree any) (string, error) {
+	canonical, err := json.Marshal(tree)
+	if err != nil {
+		return "", fmt.Errorf("encoding a value to hash: %w", err)
+	}
+	return digest(canonical), nil
+}
+
 // Canonical returns the JSON of value with sorted keys and without nulls.
 func Canonical(value any) ([]byte, error) {
+	tree, err := Tree(value)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(tree)
+}
+
+// Tree returns value as JSON values (encoding/json's for an interface) without nulls.
+func Tree(value any) (any, error) {
 	raw, err := json.Marshal(value)
 	if err != nil {
 		return nil, fmt.Errorf("encoding a value to hash: %w", err)
@@ -67,7 +85,7 @@ func Canonical(value any) ([]byte, error) {
 	if err := json.Unmarshal(raw, &tree); err != nil {
 		return nil, fmt.Errorf("decoding a value to hash: %w", err)
 	}
-	return json.Marshal(withoutNulls(tree))
+	return withoutNulls(tree), nil
 }
 
 func withoutNulls(tree any) any {

@@ -53,6 +53,14 @@ func TestHashIgnoresOrderAndNulls(t *testing.T) {
 	if a != b {
 		t.Errorf("hashes differ: %s and %s", a, b)
 	}
+	tree, err := names.Tree(map[string]any{"x": int64(1), "z": []map[string]*int{{"a": nil}, {"b": new(1)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, _ := names.Hash(tree)
+	if of, err := names.HashTree(tree); err != nil || of != whole {
+		t.Errorf("the hash of a tree is %s, %v; want %s", of, err, whole)
+	}
 	c, _ := names.Hash(map[string]any{"x": 2})
 	if a == c {
 		t.Errorf("different values share the hash %s", a)
