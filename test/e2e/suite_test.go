@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	controllers "github.com/openfunction/openfunction/controllers/core"
 	"github.com/openfunction/openfunction/hack/platform"
 	"github.com/openfunction/openfunction/test/e2e/brokers"
@@ -97,6 +98,19 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	DeferCleanup(func(ctx SpecContext) { Expect(c.Delete(ctx, ns)).To(Succeed()) })
 	redis = &brokers.Redis{Address: forward(ctx, "brokers", "service/redis", 6379)}
 }, NodeTimeout(60*time.Minute))
+
+// lastContainer is the container of the spec before, on this process.
+var lastContainer string
+
+// The functions of a container go when the next one begins: scalers go on asking, and Dapr's operator has two workloads fight for one Service after a
+// mode has changed (docs/spec/dapr.md), which takes the processors away from the specs that follow.
+var _ = BeforeEach(func(ctx SpecContext) {
+	container := CurrentSpecReport().ContainerHierarchyTexts[0]
+	if lastContainer != "" && container != lastContainer {
+		Expect(c.DeleteAllOf(ctx, &corev1beta2.Function{}, client.InNamespace(namespace))).To(Succeed())
+	}
+	lastContainer = container
+})
 
 // ReportAfterEach shows the world as a user would look at it when a spec failed.
 var _ = ReportAfterEach(func(ctx SpecContext, report SpecReport) {
