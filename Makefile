@@ -48,7 +48,7 @@ sec: ## rights that are granted and not used, or used and not granted; secret va
 
 .PHONY: e2e
 e2e: ## Ginkgo suite on the local cluster, or the one KUBECONFIG names
-	go run github.com/onsi/ginkgo/v2/ginkgo --procs=4 --flake-attempts=2 --timeout=80m -v ./test/e2e
+	go run github.com/onsi/ginkgo/v2/ginkgo --procs=3 --flake-attempts=2 --timeout=80m -v ./test/e2e
 
 .PHONY: faults
 faults: ## the fault campaign: every scenario under every fault; PLAN='…' runs one plan again
