@@ -38,6 +38,8 @@ type Options struct {
 	// Audit makes the API server write every write request to the file AuditLog. Without it the variable OPENFUNCTION_AUDIT may name a folder
 	// where to record all that our programs ask for; what is in it stays.
 	Audit bool
+	// StatusesOnly has the played engines give statuses and make nothing, to measure what our controllers cost.
+	StatusesOnly bool
 }
 
 // ControlPlane is a running Kubernetes API with garbage collection and the controllers of workloads, and one node that nothing runs on.
@@ -58,6 +60,8 @@ type ControlPlane struct {
 	programs map[string]string
 	mapper   meta.RESTMapper
 	worlds   atomic.Int64
+	// statusesOnly is the option.
+	statusesOnly bool
 
 	mu        sync.Mutex
 	collector *process
@@ -77,7 +81,7 @@ func Start(ctx context.Context, o Options) (*ControlPlane, error) {
 	if err != nil {
 		return nil, err
 	}
-	cp := &ControlPlane{dir: dir, programs: programs, Scheme: newScheme()}
+	cp := &ControlPlane{dir: dir, programs: programs, Scheme: newScheme(), statusesOnly: o.StatusesOnly}
 	if err := cp.start(ctx, o); err != nil {
 		return nil, errors.Join(err, cp.Stop())
 	}

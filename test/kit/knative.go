@@ -59,7 +59,7 @@ func (cp *ControlPlane) playService(ctx context.Context, m *mirror, o *unstructu
 		return nil
 	}
 	next, named := nextService(service), true
-	if next == ServiceReady {
+	if next == ServiceReady && !cp.statusesOnly {
 		if named, err = cp.nameService(ctx, m, service); err != nil {
 			return err
 		}

@@ -104,7 +104,7 @@ func (o *onCluster) firstAnswer(ctx context.Context) error {
 	}
 	defer o.client.Delete(context.WithoutCancel(ctx), f) //nolint:errcheck // only tidies up
 	var runSeen, runDone, serviceSeen, serviceReady, functionReady time.Time
-	err := waitUntil(ctx, 10*time.Minute, "the function to be ready", func() (bool, error) {
+	err := waitUntil(ctx, often, 10*time.Minute, "the function to be ready", func() (bool, error) {
 		if runDone.IsZero() {
 			runs := &tektonv1.TaskRunList{}
 			if err := o.client.List(ctx, runs, client.InNamespace(clusterNamespace), client.MatchingLabels{corev1beta2.FunctionLabel: f.Name}); err != nil {
@@ -139,7 +139,7 @@ func (o *onCluster) firstAnswer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := waitUntil(ctx, time.Minute, "the first answer", func() (bool, error) { return o.answers(ctx, f), nil }); err != nil {
+	if err := waitUntil(ctx, often, time.Minute, "the first answer", func() (bool, error) { return o.answers(ctx, f), nil }); err != nil {
 		return err
 	}
 	answered := time.Now()
@@ -218,7 +218,7 @@ func (o *onCluster) buildCache(ctx context.Context) error {
 
 // built waits for the build of the function's current source and returns how long its TaskRun took.
 func (o *onCluster) built(ctx context.Context, f *corev1beta2.Function) (time.Duration, error) {
-	err := waitUntil(ctx, 10*time.Minute, "the build", func() (bool, error) {
+	err := waitUntil(ctx, often, 10*time.Minute, "the build", func() (bool, error) {
 		if err := o.client.Get(ctx, client.ObjectKeyFromObject(f), f); err != nil {
 			return false, err
 		}

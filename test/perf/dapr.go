@@ -124,7 +124,7 @@ func (e *onEngines) served(ctx context.Context, v variant, copies int32) (*corev
 
 // ready waits until the function's current spec serves.
 func (e *onEngines) ready(ctx context.Context, f *corev1beta2.Function) error {
-	return waitUntil(ctx, 5*time.Minute, "function "+f.Name, func() (bool, error) {
+	return waitUntil(ctx, often, 5*time.Minute, "function "+f.Name, func() (bool, error) {
 		if err := e.client.Get(ctx, client.ObjectKeyFromObject(f), f); err != nil {
 			return false, err
 		}
@@ -267,7 +267,7 @@ const settleTime = 15 * time.Second
 // cost waits until the copies run and returns the pods of the function, those of its agent or daprd included, and what they hold in memory.
 func (e *onEngines) cost(ctx context.Context, f *corev1beta2.Function, copies int) (pods int, bytes float64, err error) {
 	names := map[string]bool{}
-	err = waitUntil(ctx, 5*time.Minute, "the copies of "+f.Name, func() (bool, error) {
+	err = waitUntil(ctx, often, 5*time.Minute, "the copies of "+f.Name, func() (bool, error) {
 		clear(names)
 		ready := 0
 		for _, label := range []string{corev1beta2.ServingLabel, corev1beta2.ProxyLabel} {

@@ -38,7 +38,7 @@ func main() {
 	flag.BoolVar(&s.engines, "engines", true, "of these, take those of KEDA, its HTTP add-on and Dapr")
 	flag.StringVar(&s.only, "only", "", "of the figures of the engines, take one kind: starts, memory or zero; or take those of the router and no others: router")
 	flag.BoolVar(&s.install, "install", true, "install this checkout first; without it only the figures of the engines are taken, of what is installed")
-	flag.StringVar(&s.profiles, "profiles", "", "folder for CPU profiles of cmd/core and of the kube-apiserver while the Functions settle; they cost some of the speed")
+	flag.StringVar(&s.profiles, "profiles", "", "folder for CPU profiles of cmd/core, the kube-apiserver and this program while the Functions settle; they cost some of the speed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, s)
@@ -84,11 +84,18 @@ func progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", args...)
 }
 
+// How often something is looked at: what is timed itself, and what takes as much work as there are Functions, which would be work that the
+// controllers do not get.
+const (
+	often  = 50 * time.Millisecond
+	seldom = 500 * time.Millisecond
+)
+
 // waitUntil asks again and again whether something is so.
-func waitUntil(ctx context.Context, limit time.Duration, what string, is func() (bool, error)) error {
+func waitUntil(ctx context.Context, every, limit time.Duration, what string, is func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		if yes, err := is(); err != nil || yes {

@@ -3,12 +3,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"time"
 
@@ -19,7 +22,8 @@ import (
 // profiled is how long a CPU profile is taken for.
 const profiled = 15 * time.Second
 
-// profile takes CPU profiles of cmd/core and of the kube-apiserver into a folder, from now on. The function it returns waits for them.
+// profile takes CPU profiles of cmd/core, of the kube-apiserver and of this program, which plays the engines, into a folder, from now on. The function it
+// returns waits for them.
 func (p *plane) profile(ctx context.Context) (wait func() error, err error) {
 	if p.profiles == "" {
 		return func() error { return nil }, nil
@@ -34,6 +38,15 @@ func (p *plane) profile(ctx context.Context) (wait func() error, err error) {
 	})
 	group.Go(func() error {
 		return takeProfile(ctx, server, p.Config.Host, filepath.Join(p.profiles, "kube-apiserver.pprof"))
+	})
+	group.Go(func() error {
+		var own bytes.Buffer
+		if err := pprof.StartCPUProfile(&own); err != nil {
+			return err
+		}
+		err := sleep(ctx, profiled)
+		pprof.StopCPUProfile()
+		return errors.Join(err, writeProfile(filepath.Join(p.profiles, "perf.pprof"), own.Bytes()))
 	})
 	return group.Wait, nil
 }
@@ -56,6 +69,10 @@ func takeProfile(ctx context.Context, c *http.Client, host, path string) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("taking a profile from %s: %s", url, resp.Status)
 	}
+	return writeProfile(path, profile)
+}
+
+func writeProfile(path string, profile []byte) error {
 	if err := os.WriteFile(path, profile, 0o600); err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func scale(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	cp, err := kit.Start(ctx, kit.Options{Audit: true})
+	cp, err := kit.Start(ctx, kit.Options{Audit: true, StatusesOnly: true})
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (p *plane) restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := waitUntil(ctx, 5*time.Minute, "the restarted controller to have looked at everything", func() (bool, error) {
+	if err := waitUntil(ctx, seldom, 5*time.Minute, "the restarted controller to have looked at everything", func() (bool, error) {
 		for _, name := range []string{"function", "serving"} {
 			if done, waiting, err := p.core.reconciled(name); err != nil || done < p.functions+1 || waiting > 0 {
 				return false, err
@@ -182,7 +182,7 @@ func (p *plane) function(name string) *corev1beta2.Function {
 
 // ready waits until n Functions are Ready for their current generation.
 func (p *plane) ready(ctx context.Context, n int) error {
-	return waitUntil(ctx, 10*time.Minute, fmt.Sprintf("%d Functions to be ready", n), func() (bool, error) {
+	return waitUntil(ctx, seldom, 10*time.Minute, fmt.Sprintf("%d Functions to be ready", n), func() (bool, error) {
 		ready, err := p.CountReady(ctx, p.Namespace, "Function")
 		return ready == n, err
 	})
@@ -191,7 +191,7 @@ func (p *plane) ready(ctx context.Context, n int) error {
 // rest waits until our controller has not written for a while, and returns what it wrote until then.
 func (p *plane) rest(ctx context.Context) (now writes, err error) {
 	last, since := -1, time.Now()
-	err = waitUntil(ctx, 2*time.Minute, "the last writes", func() (bool, error) {
+	err = waitUntil(ctx, seldom, 2*time.Minute, "the last writes", func() (bool, error) {
 		if now, err = readAudit(p.AuditLog, user); now.sum(true) != last {
 			last, since = now.sum(true), time.Now()
 		}

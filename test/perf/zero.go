@@ -138,7 +138,7 @@ func (e *onEngines) woken(ctx context.Context, interceptor, host, deployment str
 
 // atZero waits until no pod of the Deployment is left.
 func (e *onEngines) atZero(ctx context.Context, name string) error {
-	return waitUntil(ctx, 3*time.Minute, name+" at zero", func() (bool, error) {
+	return waitUntil(ctx, often, 3*time.Minute, name+" at zero", func() (bool, error) {
 		deployment := &appsv1.Deployment{}
 		if err := e.client.Get(ctx, client.ObjectKey{Namespace: clusterNamespace, Name: name}, deployment); err != nil {
 			return false, err
