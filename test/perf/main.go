@@ -26,6 +26,7 @@ type settings struct {
 	install   bool
 	only      string
 	profiles  string
+	planeGOGC string
 }
 
 func main() {
@@ -38,6 +39,7 @@ func main() {
 	flag.BoolVar(&s.engines, "engines", true, "of these, take those of KEDA, its HTTP add-on and Dapr")
 	flag.StringVar(&s.only, "only", "", "of the figures of the engines, take one kind: starts, memory or zero; or take those of the router and no others: router")
 	flag.BoolVar(&s.install, "install", true, "install this checkout first; without it only the figures of the engines are taken, of what is installed")
+	flag.StringVar(&s.planeGOGC, "control-plane-gogc", "400", "GOGC of the kube-apiserver and etcd that the figures at scale are taken on, which share two cores with what is measured; Go's default is 100")
 	flag.StringVar(&s.profiles, "profiles", "", "folder for CPU profiles of cmd/core, the kube-apiserver and this program while the Functions settle; they cost some of the speed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

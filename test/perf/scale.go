@@ -46,7 +46,9 @@ func scale(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
+	back := setenv("GOGC", s.planeGOGC)
 	cp, err := kit.Start(ctx, kit.Options{Audit: true, StatusesOnly: true})
+	back()
 	if err != nil {
 		return err
 	}
@@ -73,6 +75,19 @@ func scale(ctx context.Context, s settings) (err error) {
 		}
 	}
 	return nil
+}
+
+// setenv sets a variable of the environment that programs started from now on get, and returns what puts back what it was.
+func setenv(name, value string) (back func()) {
+	was, is := os.LookupEnv(name)
+	_ = os.Setenv(name, value)
+	return func() {
+		if is {
+			_ = os.Setenv(name, was)
+		} else {
+			_ = os.Unsetenv(name)
+		}
+	}
 }
 
 // create settles one Function to warm up, then all the others, then watches them rest.
