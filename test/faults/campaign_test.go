@@ -109,11 +109,13 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// rarely lets all programs collect garbage less often than usual: there is memory, and a fifth of their work is that.
+// rarely lets all programs collect garbage less often than usual, up to some memory: a fifth of their work is that.
 func rarely(t *testing.T) {
-	const percent = 200
+	const percent, memory = 400, 4 << 30
 	debug.SetGCPercent(percent)
+	debug.SetMemoryLimit(memory)
 	t.Setenv("GOGC", strconv.Itoa(percent))
+	t.Setenv("GOMEMLIMIT", strconv.Itoa(memory))
 }
 
 // asked are the scenarios that the environment asks for, and its only plan if it names one.
