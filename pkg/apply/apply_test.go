@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/openfunction/openfunction/pkg/apply"
 	"github.com/openfunction/openfunction/pkg/problem"
@@ -194,6 +195,44 @@ func TestApplyWaitsForTheCollectorOfAnEarlierOwner(t *testing.T) {
 	_, err := s.Apply(t.Context(), template(s))
 	if waiting, ok := problem.AsWaiting(err); !ok || waiting.Recheck == 0 {
 		t.Errorf("got %v, want to wait", err)
+	}
+}
+
+// TestApplyLosesToADeletion has a cache that still shows a child that is gone, or another one that has come meanwhile.
+func TestApplyLosesToADeletion(t *testing.T) {
+	for name, comes := range map[string]bool{"gone": false, "another": true} {
+		t.Run(name, func(t *testing.T) {
+			s := setFor(t)
+			first := applied(t, s, template(s))
+			stale := first.DeepCopyObject().(*corev1.PodTemplate)
+			plain, err := client.NewWithWatch(cp.Config, client.Options{Scheme: cp.Scheme})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Client = interceptor.NewClient(plain, interceptor.Funcs{
+				Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+					stale.DeepCopyInto(into.(*corev1.PodTemplate))
+					return nil
+				}})
+			if err := cp.Client.Delete(t.Context(), first); err != nil {
+				t.Fatal(err)
+			}
+			if comes {
+				create(t, template(s))
+			}
+			wanted := template(s)
+			wanted.Annotations["note"] = "changed"
+			if _, err := s.Apply(t.Context(), wanted); !apierrors.IsConflict(err) {
+				t.Errorf("got %v, want a lost race", err)
+			}
+			err = cp.Client.Get(t.Context(), client.ObjectKeyFromObject(first), &corev1.PodTemplate{})
+			if comes != (err == nil) {
+				t.Errorf("afterwards it is %v", err)
+			}
+			if comes && now(t, s).Annotations["note"] != "here" {
+				t.Error("the other one was changed")
+			}
+		})
 	}
 }
 

@@ -79,11 +79,14 @@ func (s *Set) Apply(ctx context.Context, wanted client.Object) (client.Object, e
 	options := []client.ApplyOption{client.FieldOwner(s.FieldOwner)}
 	if found {
 		options = append(options, client.ForceOwnership)
+		desired.SetUID(live.GetUID()) // where the cache has what is gone, it is not made again
 	} else if err := s.CheckOwner(ctx); err != nil {
 		return nil, err
 	}
 	delete(s.absent, nameOf(kind, wanted))
-	if err := s.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), options...); err != nil {
+	if err := s.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), options...); isOfAnother(err) {
+		return nil, lost(wanted, err)
+	} else if err != nil {
 		return nil, fmt.Errorf("applying %s %s: %w", kind.Kind, klog.KObj(wanted), err)
 	}
 	log.FromContext(ctx).Info("Applied", "kind", kind.Kind, "object", klog.KObj(wanted))
@@ -132,6 +135,14 @@ func LostRace(object client.Object, err error) error {
 		return lost(object, err)
 	}
 	return err
+}
+
+// isOfAnother tells that a write was refused because the object is another one of the same name. Server-side apply calls that invalid.
+func isOfAnother(err error) bool {
+	refused, is := errors.AsType[*apierrors.StatusError](err)
+	return is && refused.ErrStatus.Details != nil && slices.ContainsFunc(refused.ErrStatus.Details.Causes, func(cause metav1.StatusCause) bool {
+		return cause.Field == "metadata.uid"
+	})
 }
 
 func lost(object client.Object, err error) error {

@@ -38,6 +38,9 @@ const (
 var programs string
 
 func TestMain(m *testing.M) {
+	for _, variable := range []string{"GOGC", "GOMEMLIMIT"} { // make test sets them; the memory that is measured is what users see
+		_ = os.Unsetenv(variable)
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "agent-test-")
 		if err != nil {
