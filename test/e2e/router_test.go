@@ -49,7 +49,7 @@ var _ = Describe("the router", Label("router", "keda-http", "knative"), Ordered,
 		for pod := range strings.FieldsSeq(before) { // each goes after its drain
 			kubectlWith(ctx, "", "-n", platformNamespace, "wait", "--for=delete", pod, "--timeout=120s")
 		}
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) // in which the new ones answer alone
 		for _, load := range loads {
 			answers := load.end(ctx)
 			AddReportEntry("answers", answers)
