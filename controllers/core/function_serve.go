@@ -136,11 +136,19 @@ func (r *FunctionReconciler) recordReplaced(ctx context.Context, v *functionVisi
 // holdForYoung holds the status back while a new Serving is about to be served. Where there is a build, or a canary, there is news to tell already.
 func (v *functionVisit) holdForYoung(now time.Time) {
 	served := meta.FindStatusCondition(v.function.Status.Conditions, corev1beta2.ServedCondition)
-	if v.function.Spec.Build == nil && v.serving != nil && v.canary == nil && served.Status == metav1.ConditionUnknown && isYoung(v.serving, now) {
+	if v.function.Spec.Build == nil && v.serving != nil && v.canary == nil && served.Status == metav1.ConditionUnknown && isFresh(v.serving, now) {
 		v.hold = true
 		v.again(youth)
 	}
 }
+
+// isFresh tells that a Serving has only just been made, or has not been looked at yet because its controller has much to do.
+func isFresh(s *corev1beta2.Serving, now time.Time) bool {
+	return isYoung(s, now) || s.Status.ObservedGeneration == 0 && remaining(s.CreationTimestamp.Time, unseen, now) > 0
+}
+
+// unseen is how long a Serving may have no status before its Function says that it waits for one.
+const unseen = 10 * time.Second
 
 // servingOf is the Serving of a version under the function's own name.
 func servingOf(f *corev1beta2.Function, of *version, split *corev1beta2.ServingSplit) *corev1beta2.Serving {

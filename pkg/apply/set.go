@@ -47,6 +47,8 @@ type Set struct {
 
 	// absent are the names that were asked for past the cache and not found: each is asked for once before it is made.
 	absent map[childName]bool
+	// owned says that the owner was asked for past the cache, and is there: it is asked for once before the first child is made.
+	owned bool
 }
 
 // childName tells the children of an owner apart.
@@ -115,9 +117,12 @@ func (s *Set) ReadLive(ctx context.Context, wanted client.Object) (live client.O
 	return s.read(ctx, s.Live, kind, wanted)
 }
 
-// CheckOwner asks past the cache whether the owner is still there; if not, the call has lost a race. The garbage collector removes the
+// CheckOwner asks past the cache, once, whether the owner is still there; if not, the call has lost a race. The garbage collector removes the
 // children of an owner that is gone, and a cache that lags behind would have them made again.
 func (s *Set) CheckOwner(ctx context.Context) error {
+	if s.owned {
+		return nil
+	}
 	owner := s.Owner.DeepCopyObject().(client.Object)
 	err := s.Live.Get(ctx, client.ObjectKeyFromObject(s.Owner), owner)
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -126,6 +131,7 @@ func (s *Set) CheckOwner(ctx context.Context) error {
 	if err != nil || owner.GetUID() != s.Owner.GetUID() || !owner.GetDeletionTimestamp().IsZero() {
 		return lost(s.Owner, errors.New("the owner is gone"))
 	}
+	s.owned = true
 	return nil
 }
 

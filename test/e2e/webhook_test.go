@@ -25,18 +25,15 @@ const platformNamespace = "openfunction"
 // webhookPods select the pods of the conversion webhook.
 var webhookPods = client.MatchingLabels{"app.kubernetes.io/component": "webhook"}
 
-// The specs disturb what every read and write of v1beta1 goes through, so nothing else runs meanwhile.
-var _ = Describe("the conversion between versions", Label("webhook"), Serial, Ordered, func() {
-	const name = "converted"
+// converted is a Function that is read in v1beta1.
+const converted = "converted"
 
-	BeforeAll(func(ctx SpecContext) {
-		apply(ctx, "metadata: {name: "+name+"}\nspec: {image: $WORKER, serving: {scaleOptions: {minReplicas: 0}}}")
-		DeferCleanup(func(ctx SpecContext) { Expect(c.Delete(ctx, read(ctx, name))).To(Succeed()) })
-		Eventually(ctx, func() error { _, err := readOld(ctx, name); return err }).Should(Succeed())
-	})
+// The specs disturb what every read and write of v1beta1 goes through. Others run meanwhile, as no request may fail.
+var _ = Describe("the conversion between versions", Label("webhook"), Ordered, func() {
+	BeforeAll(applyConverted)
 
 	It("goes on while its pods are replaced one after the other", func(ctx SpecContext) {
-		reads := startReads(ctx, name)
+		reads := startReads(ctx, converted)
 		kubectl(ctx, "-n", platformNamespace, "rollout", "restart", "deployment/openfunction-webhook")
 		Expect(kubectl(ctx, "-n", platformNamespace, "rollout", "status", "deployment/openfunction-webhook", "--timeout=120s")).To(ContainSubstring("successfully rolled out"))
 		eventuallyTwoWebhooks(ctx)
@@ -44,7 +41,7 @@ var _ = Describe("the conversion between versions", Label("webhook"), Serial, Or
 	})
 
 	It("goes on when its certificate, and then all of its Secret, is made anew", func(ctx SpecContext) {
-		reads := startReads(ctx, name)
+		reads := startReads(ctx, converted)
 		before := certificateSecret(ctx)
 		patch := client.RawPatch(types.MergePatchType, []byte(`{"data":{"tls.crt":null,"tls.key":null}}`))
 		Expect(c.Patch(ctx, before.DeepCopy(), patch)).To(Succeed())
@@ -61,10 +58,13 @@ var _ = Describe("the conversion between versions", Label("webhook"), Serial, Or
 		time.Sleep(3 * time.Second) // both replicas serve it
 		Expect(reads.stop()).To(BeEmpty())
 	})
+})
 
-	// What a pod works on when it is killed is lost with it, and the API server does not ask again.
+// What a pod works on when it is killed is lost with it, and the API server does not ask again: nothing else runs meanwhile.
+var _ = Describe("the conversion between versions", Label("webhook"), Serial, func() {
 	It("goes on at once when a pod is killed", func(ctx SpecContext) {
-		reads := startReads(ctx, name)
+		applyConverted(ctx)
+		reads := startReads(ctx, converted)
 		for _, pod := range webhooks(ctx) {
 			Expect(c.Delete(ctx, &pod, client.GracePeriodSeconds(0))).To(Succeed())
 			eventuallyTwoWebhooks(ctx)
@@ -73,6 +73,14 @@ var _ = Describe("the conversion between versions", Label("webhook"), Serial, Or
 		reads.stop()
 	})
 })
+
+// applyConverted applies it until the spec, or the container, is over.
+func applyConverted(ctx SpecContext) {
+	GinkgoHelper()
+	apply(ctx, "metadata: {name: "+converted+"}\nspec: {image: $WORKER, serving: {scaleOptions: {minReplicas: 0}}}")
+	DeferCleanup(func(ctx SpecContext) { Expect(c.Delete(ctx, read(ctx, converted))).To(Succeed()) })
+	Eventually(ctx, func() error { _, err := readOld(ctx, converted); return err }).Should(Succeed())
+}
 
 // certificateSecret is the Secret in which the webhook keeps its certificate.
 func certificateSecret(ctx context.Context) *corev1.Secret {

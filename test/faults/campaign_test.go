@@ -5,10 +5,8 @@ package faults
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -32,8 +30,9 @@ import (
 const (
 	// planVariable is one plan, to look at it again.
 	planVariable = "FAULTS_PLAN"
-	// campaignVariable is "all" for the whole campaign; otherwise it is the short one that `make test` runs.
+	// campaignVariable is whole for the whole campaign; otherwise it is the short one that `make test` runs.
 	campaignVariable = "FAULTS"
+	whole            = "all"
 	// scenarioVariable is the name of the only scenario.
 	scenarioVariable = "FAULTS_SCENARIO"
 	// kindsVariable are the words of the only kinds of fault.
@@ -44,10 +43,6 @@ const (
 	seedVariable = "FAULTS_SEED"
 	// firstVariable ends the campaign with the first divergence.
 	firstVariable = "FAULTS_FIRST"
-	// partVariable is "each" for one plan of every kind in every scenario, and "rest" for all others; otherwise all are run.
-	partVariable = "FAULTS_PART"
-	// sumVariable is a file that the parts of a campaign add up in.
-	sumVariable = "FAULTS_SUM"
 	// atOnceVariable is how many worlds are worked on at the same time.
 	atOnceVariable = "FAULTS_ATONCE"
 )
@@ -201,7 +196,7 @@ func (c *campaign) choose(chosen []scenario, only *plan) []plan {
 			continue
 		}
 		limit := k.short
-		if os.Getenv(campaignVariable) == "all" {
+		if os.Getenv(campaignVariable) == whole {
 			limit = k.all
 		}
 		plans = append(plans, c.ofKind(k, chosen, min(limit, number(limitVariable, limit)))...)
@@ -209,7 +204,7 @@ func (c *campaign) choose(chosen []scenario, only *plan) []plan {
 	// Slow kinds are spread among the others.
 	draw := rand.New(rand.NewPCG(uint64(number(seedVariable, 1)), 1))
 	draw.Shuffle(len(plans), func(i, j int) { plans[i], plans[j] = plans[j], plans[i] })
-	return partOf(plans, os.Getenv(partVariable))
+	return plans
 }
 
 // counted tells how many plans of each kind there are.
@@ -226,20 +221,6 @@ func (c *campaign) counted() string {
 	}
 	fmt.Fprintf(&b, "all %d", len(c.plans))
 	return b.String()
-}
-
-// partOf are those of the plans that belong to a part of the campaign.
-func partOf(plans []plan, part string) []plan {
-	if part == "" {
-		return plans
-	}
-	seen := map[[2]string]bool{}
-	return slices.DeleteFunc(plans, func(p plan) bool {
-		key := [2]string{p.kind.word, p.scenario.name}
-		again := seen[key]
-		seen[key] = true
-		return again == (part == "each")
-	})
 }
 
 // ofKind are the plans of a kind, or as many as the limit allows, chosen by lot.
@@ -428,7 +409,12 @@ func (c *campaign) through(ctx context.Context, on *plane, p plan) *outcome {
 
 // isShort tells that this is the part of the campaign in `make test`, with which no divergence is looked for.
 func isShort() bool {
-	return os.Getenv(campaignVariable) != "all" && os.Getenv(planVariable) == "" && os.Getenv(firstVariable) == ""
+	return os.Getenv(campaignVariable) != whole && os.Getenv(planVariable) == "" && os.Getenv(firstVariable) == ""
+}
+
+// isWhole tells that all plans are run.
+func isWhole() bool {
+	return os.Getenv(campaignVariable) == whole && os.Getenv(planVariable) == "" && os.Getenv(firstVariable) == ""
 }
 
 // again runs a plan that diverged twice more. One that does not do so each time depends on who was faster: in `make test` it is told, in `make
@@ -459,26 +445,21 @@ func (c *campaign) report(p plan, o *outcome) string {
 // summary is a line for each kind, and one for all.
 func (c *campaign) summary() string {
 	var b strings.Builder
-	all := sum{Operations: map[string]int64{}}
+	var all tally
 	fmt.Fprintf(&b, "%-12s %6s %11s %6s %8s\n", "kind", "plans", "divergences", "idle", "seconds")
 	for _, k := range kinds {
 		if t := c.tallies[k.word]; t != nil {
 			fmt.Fprintf(&b, "%-12s %6d %11d %6d %8.0f\n", k.word, t.plans, t.divergences, t.idle, t.seconds)
-			all.Plans, all.Divergences, all.Idle = all.Plans+t.plans, all.Divergences+t.divergences, all.Idle+t.idle
+			all.plans, all.divergences, all.idle = all.plans+t.plans, all.divergences+t.divergences, all.idle+t.idle
 		}
 	}
-	for kind, n := range operations {
-		all.Operations[kind] = n.Load()
+	var changes []string
+	for _, kind := range slices.Sorted(maps.Keys(operations)) {
+		changes = append(changes, fmt.Sprintf("%s %d", kind, operations[kind].Load()))
 	}
-	all.Seconds = time.Since(c.began).Seconds()
-	fmt.Fprintf(&b, "processor seconds: managers, engines and onlooker %.0f, control planes %.0f\n%s\n", worked(syscall.RUSAGE_SELF), worked(syscall.RUSAGE_CHILDREN), all)
-	if os.Getenv(sumVariable) != "" {
-		whole, err := all.addTo(os.Getenv(sumVariable))
-		fmt.Fprintf(&b, "all parts: %s\n", whole)
-		if err != nil {
-			fmt.Fprintln(&b, err)
-		}
-	}
+	fmt.Fprintf(&b, "processor seconds: managers, engines and onlooker %.0f, control planes %.0f\n", worked(syscall.RUSAGE_SELF), worked(syscall.RUSAGE_CHILDREN))
+	fmt.Fprintf(&b, "plans %d, divergences %d, idle %d, minutes %.1f, changes of specs: %s\n",
+		all.plans, all.divergences, all.idle, time.Since(c.began).Minutes(), strings.Join(changes, ", "))
 	return b.String()
 }
 
@@ -489,45 +470,6 @@ func worked(who int) float64 {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
-}
-
-// sum is what a campaign, or all its parts so far, came to.
-type sum struct {
-	Plans, Divergences, Idle int
-	Seconds                  float64
-	// Operations is how often chains changed a spec of each kind.
-	Operations map[string]int64
-}
-
-func (s sum) String() string {
-	var operations []string
-	for _, kind := range slices.Sorted(maps.Keys(s.Operations)) {
-		operations = append(operations, fmt.Sprintf("%s %d", kind, s.Operations[kind]))
-	}
-	return fmt.Sprintf("plans %d, divergences %d, idle %d, minutes %.1f, changes of specs: %s",
-		s.Plans, s.Divergences, s.Idle, s.Seconds/60, strings.Join(operations, ", "))
-}
-
-// addTo adds it to what stands in a file, and returns both together.
-func (s sum) addTo(file string) (sum, error) {
-	var before sum
-	text, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(text, &before)
-	} else if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err != nil {
-		return s, fmt.Errorf("reading what the other parts came to: %w", err)
-	}
-	s.Plans, s.Divergences, s.Idle, s.Seconds = s.Plans+before.Plans, s.Divergences+before.Divergences, s.Idle+before.Idle, s.Seconds+before.Seconds
-	for kind, n := range before.Operations {
-		s.Operations[kind] += n
-	}
-	if text, err = json.Marshal(s); err != nil {
-		return s, err
-	}
-	return s, errors.Join(os.WriteFile(file, text, 0o600), os.WriteFile(file+".txt", []byte(s.String()+"\n"), 0o600))
 }
 
 // inParallel calls f with 0 to n-1, some at once: worlds wait more than they work.

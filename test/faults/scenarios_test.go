@@ -541,12 +541,13 @@ func building(r *run, _ kit.Snapshot) error {
 	})
 }
 
+// exists waits until an object is there, and the world has settled with it.
 func exists(kind, name string) func(*run, kit.Snapshot) error {
 	return func(r *run, _ kit.Snapshot) error {
 		return r.reach(kind+" "+name, func() error {
 			for _, o := range r.world.Objects(kind) {
 				if o.GetName() == name {
-					return nil
+					return r.world.Unsettled()
 				}
 			}
 			return errors.New("it is not there")

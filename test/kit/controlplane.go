@@ -57,6 +57,7 @@ type ControlPlane struct {
 
 	dir      string
 	env      *envtest.Environment
+	tokens   map[string]string // by the name of the user
 	programs map[string]string
 	mapper   meta.RESTMapper
 	worlds   atomic.Int64
@@ -153,20 +154,23 @@ func (cp *ControlPlane) startAPIServer(o Options) error {
 	if err := cp.audit(o, server); err != nil {
 		return err
 	}
+	tokens := filepath.Join(cp.dir, "tokens.csv")
+	if err := cp.writeTokens(tokens); err != nil {
+		return err
+	}
+	server.Configure().Set("token-auth-file", tokens)
 	cp.env = &envtest.Environment{
 		ControlPlane:             envtest.ControlPlane{APIServer: server, Etcd: etcd, KubectlPath: cp.programs["kube-apiserver"]},
 		Scheme:                   cp.Scheme,
 		ControlPlaneStartTimeout: 3 * time.Minute, // on a busy machine
 		ControlPlaneStopTimeout:  time.Minute,
 	}
-	config, err := cp.env.Start()
-	if err != nil {
+	if _, err := cp.env.Start(); err != nil {
 		return fmt.Errorf("starting etcd and kube-apiserver: %w", err)
 	}
-	cp.Config = config
-	cp.Config.QPS = -1
+	cp.Config = cp.configOf(administrator)
 	cp.Kubeconfig = filepath.Join(cp.dir, "kubeconfig")
-	return os.WriteFile(cp.Kubeconfig, cp.env.KubeConfig, 0o600)
+	return writeKubeconfig(cp.Kubeconfig, cp.Config)
 }
 
 // AuditFolder is the variable that names the folder for audit logs.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -111,7 +112,10 @@ func (cp *ControlPlane) live(ctx context.Context, p Program, synced chan<- error
 		p.Config = cp.Config
 	}
 	cfg := rest.CopyConfig(p.Config)
-	cfg.ContentType = "application/json" // the recorder reads names from bodies
+	cfg.ContentType = runtime.ContentTypeJSON // the recorder reads names from bodies
+	if p.Interference == nil {
+		cfg.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON // nobody reads answers on their way
+	}
 	cfg.Wrap(func(base http.RoundTripper) http.RoundTripper {
 		return wire{l, base}
 	})

@@ -251,6 +251,15 @@ func clean(tree map[string]any, current int64) {
 	}
 }
 
+// dropSelf takes out of a set of fields that a map itself belongs to its writer: whoever updates a map first has it, so it tells of the order only.
+func dropSelf(fields any) {
+	set, _ := fields.(map[string]any)
+	delete(set, ".")
+	for _, field := range set {
+		dropSelf(field)
+	}
+}
+
 // writers keeps who owns which fields of a child, without when; what its engine wrote into a subresource is left out.
 func writers(fields any) any {
 	entries, _ := fields.([]any)
@@ -261,6 +270,9 @@ func writers(fields any) any {
 			continue
 		}
 		delete(entry, "time")
+		if entry["operation"] == string(metav1.ManagedFieldsOperationUpdate) {
+			dropSelf(entry["fieldsV1"])
+		}
 		kept = append(kept, entry)
 	}
 	slices.SortFunc(kept, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })

@@ -142,12 +142,16 @@ func socket(path string) func(context.Context) error {
 	}
 }
 
+// seldomCollecting has a program collect its garbage a quarter as often as it would, until it has so much memory: a machine that is also
+// developed on has more of that than cores.
+func seldomCollecting(until string) []string { return []string{"GOGC=400", "GOMEMLIMIT=" + until} }
+
 // EtcdDaemon stores the cluster's objects.
 func (n *Node) EtcdDaemon() process.Daemon {
 	client := fmt.Sprintf("http://127.0.0.1:%d", etcdPort)
 	const peer = "http://127.0.0.1:2380"
 	return process.Daemon{
-		Name: "etcd", Inside: true,
+		Name: "etcd", Inside: true, Env: seldomCollecting("1GiB"),
 		Command: []string{
 			n.Etcd.Binary("etcd"), "--name=node", "--data-dir=" + n.Layout.Path("etcd"),
 			"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
@@ -170,7 +174,7 @@ const auditPolicyFile = "audit.yaml"
 // APIServerDaemon is the Kubernetes API server.
 func (n *Node) APIServerDaemon() process.Daemon {
 	return process.Daemon{
-		Name: "kube-apiserver", Inside: true,
+		Name: "kube-apiserver", Inside: true, Env: seldomCollecting("3GiB"),
 		Command: []string{
 			n.Kubernetes.Binary("kube-apiserver"),
 			fmt.Sprintf("--etcd-servers=http://127.0.0.1:%d", etcdPort),
