@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -81,7 +82,7 @@ func TestLayer(t *testing.T) {
 func TestPush(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
-	to := registryAt(server)
+	to := registryAt(t, server)
 	first, err := to.push(t.Context(), image{name: "x", layers: []layer{sample(t)}, config: v1.Config{User: user(nonrootUser)}})
 	if err != nil {
 		t.Fatal(err)
@@ -122,8 +123,51 @@ func TestPush(t *testing.T) {
 	}
 }
 
-func registryAt(server *httptest.Server) registryTarget {
-	return registryTarget{host: strings.TrimPrefix(server.URL, "http://"), tag: "latest"}
+func TestLayersAreCompressedOnce(t *testing.T) {
+	kept := func(folder string) []os.DirEntry {
+		files, err := os.ReadDir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	serve := func() *httptest.Server {
+		server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+		t.Cleanup(server.Close)
+		return server
+	}
+	to, content := registryAt(t, serve()), sample(t)
+	push := func(name string) pushed {
+		p, err := to.push(t.Context(), image{name: name, layers: []layer{content}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first := push("x")
+	long := time.Now().Add(-2 * time.Hour)
+	file := filepath.Join(to.layers, kept(to.layers)[0].Name())
+	if err := os.Chtimes(file, long, long); err != nil {
+		t.Fatal(err)
+	}
+
+	to.host = registryAt(t, serve()).host
+	if again := push("x"); again.unchanged || again.digest != first.digest {
+		t.Errorf("to an empty registry it is %+v, and was %+v", again, first)
+	}
+	if info, err := os.Stat(file); err != nil || !info.ModTime().Equal(long) {
+		t.Errorf("it was compressed again: %v, %v", info, err)
+	}
+	content.file("new", "")
+	push("x")
+	if files := kept(to.layers); len(files) != 1 || filepath.Join(to.layers, files[0].Name()) == file {
+		t.Errorf("the folder has %v", files)
+	}
+}
+
+func registryAt(t *testing.T, server *httptest.Server) registryTarget {
+	t.Helper()
+	return registryTarget{layers: t.TempDir(), host: strings.TrimPrefix(server.URL, "http://"), tag: "latest"}
 }
 
 func TestNeededSource(t *testing.T) {

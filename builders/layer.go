@@ -4,10 +4,10 @@ package main
 
 import (
 	"archive/tar"
-	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,6 +16,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
@@ -129,13 +130,52 @@ func (l layer) digest() (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// image makes the layer ready to be pushed.
-func (l layer) image() (v1.Layer, error) {
-	var archive bytes.Buffer
-	if err := l.write(&archive); err != nil {
+// image makes the layer ready to be pushed. It is compressed once: a folder keeps it, under a name that is its own among all layers and its digest.
+func (l layer) image(folder, called string) (v1.Layer, error) {
+	digest, err := l.digest()
+	if err != nil {
 		return nil, err
 	}
-	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(archive.Bytes())), nil
-	}, tarball.WithCompressionLevel(gzip.DefaultCompression), tarball.WithCompressedCaching)
+	kept := filepath.Join(folder, called+"@"+digest)
+	if _, err := os.Stat(kept); errors.Is(err, fs.ErrNotExist) {
+		if err := errors.Join(l.compress(kept), forget(filepath.Join(folder, called+"@*"), kept)); err != nil {
+			return nil, fmt.Errorf("compressing a layer: %w", err)
+		}
+	}
+	return tarball.LayerFromFile(kept)
+}
+
+// compress writes the layer into a file that is there only when all of it is.
+func (l layer) compress(to string) (err error) {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(to), "unfinished-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(file.Name())) }()
+	zipped := gzip.NewWriter(file)
+	if err := errors.Join(l.write(zipped), zipped.Close(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), to)
+}
+
+// forget removes what a layer was before, unless it is so new that another command may be about to push it.
+func forget(pattern, kept string) error {
+	before, err := filepath.Glob(pattern)
+	if err != nil {
+		return err
+	}
+	for _, old := range before {
+		info, err := os.Stat(old)
+		if old == kept || err != nil || time.Since(info.ModTime()) < time.Hour {
+			continue
+		}
+		if err := os.RemoveAll(old); err != nil {
+			return err
+		}
+	}
+	return nil
 }

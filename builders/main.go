@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -63,7 +64,7 @@ func (r request) run(ctx context.Context) error {
 	}
 	seenByPods := cmp.Or(r.clusterName, r.push)
 	runRef := cmp.Or(r.runImage, seenByPods+"/openfunction/run-go:"+r.tag)
-	to := registryTarget{host: r.push, tag: r.tag}
+	to := registryTarget{layers: filepath.Join(w.cache, "layers"), host: r.push, tag: r.tag}
 	if r.insecure {
 		to.opts = append(to.opts, name.Insecure)
 	}

@@ -27,9 +27,10 @@ type pushed struct {
 
 // registryTarget is where images go.
 type registryTarget struct {
-	host string
-	tag  string
-	opts []name.Option
+	layers string // folder of this machine that keeps compressed layers
+	host   string
+	tag    string
+	opts   []name.Option
 }
 
 // push puts an image into the registry under the wanted tag, and under one that names its content. When the registry has
@@ -50,7 +51,7 @@ func (r registryTarget) push(ctx context.Context, i image) (pushed, error) {
 	built, err := remote.Image(byContent, opts...)
 	unchanged := err == nil
 	if !unchanged {
-		if built, err = i.build(); err != nil {
+		if built, err = i.build(r.layers); err != nil {
 			return pushed{}, err
 		}
 		if err := remote.Write(byContent, built, opts...); err != nil {
@@ -97,11 +98,11 @@ func (i image) key() (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-func (i image) build() (v1.Image, error) {
+func (i image) build(layers string) (v1.Image, error) {
 	built := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	built = mutate.ConfigMediaType(built, types.OCIConfigJSON)
-	for _, l := range i.layers {
-		made, err := l.image()
+	for n, l := range i.layers {
+		made, err := l.image(layers, fmt.Sprintf("%s-%d", i.name, n))
 		if err != nil {
 			return nil, err
 		}

@@ -81,8 +81,13 @@ func (r *FunctionReconciler) carryOut(ctx context.Context, v *functionVisit) err
 	}
 	if v.mayRollOut() {
 		// A step that a lagging cache does not show would be taken twice.
+		cached := v.serving
 		if err := r.readServings(ctx, v, r.Live); err != nil {
 			return err
+		}
+		if cached != nil && v.serving == nil {
+			// With nothing to compare it with, the new version would take over at once. If it is really gone, the cache will say so.
+			return apply.Gone(cached)
 		}
 	}
 	course, err := v.course(r.Clock.Now())
@@ -123,6 +128,9 @@ func (r *FunctionReconciler) recordReplaced(ctx context.Context, v *functionVisi
 		return nil
 	}
 	live, found, err := v.children.ReadLive(ctx, servingOf(v.function, next, nil))
+	if err == nil && !found && v.serving != nil {
+		err = apply.Gone(v.serving)
+	}
 	if err != nil || !found {
 		return err
 	}

@@ -143,6 +143,11 @@ func LostRace(object client.Object, err error) error {
 	return err
 }
 
+// Gone is the lost race that an object of the cache is not there any more.
+func Gone(object client.Object) error {
+	return lost(object, errors.New("the cache has it, and the API server does not"))
+}
+
 // isOfAnother tells that a write was refused because the object is another one of the same name. Server-side apply calls that invalid.
 func isOfAnother(err error) bool {
 	refused, is := errors.AsType[*apierrors.StatusError](err)

@@ -97,7 +97,7 @@ const blindness = still
 func (r *run) checkPauses(d disturbance) error {
 	for deadline := time.Now().Add(blindness); ; {
 		err := r.checkPause()
-		if err == nil || !d.lossy || time.Now().After(deadline) {
+		if err == nil || !d.lossy && !d.blind || time.Now().After(deadline) {
 			return err
 		}
 		if err := pass(r, time.Second); err != nil {

@@ -112,7 +112,7 @@ func (r *run) adds(o *unstructured.Unstructured) error {
 	if err := mark("yes"); err != nil {
 		return err
 	}
-	if err := r.settled(); err != nil {
+	if err := r.reach("a look at what somebody added", func() error { return nil }); err != nil { // where a version waits, the world does not settle
 		return err
 	}
 	is := r.find(nameOf(o))

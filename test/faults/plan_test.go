@@ -99,6 +99,8 @@ type disturbance struct {
 	beside func(r *run) error
 	// after is done to the world once it has reached its end, which it has to reach again.
 	after func(r *run) error
+	// gone begins the names of the objects that are rightly not there any more after that.
+	gone string
 	// calm tells that it disturbs nothing.
 	calm bool
 	// recounts tells that objects are rightly made, or deleted, more often than without.

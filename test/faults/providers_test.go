@@ -107,6 +107,9 @@ func (w without) disturb() disturbance {
 			}
 			return install(r)
 		}
+		if slices.Contains(w.names, "tekton") {
+			d.gone = "TaskRun." // a build that has ended is not begun again
+		}
 		return d
 	}
 	d.before = uninstall

@@ -136,7 +136,9 @@ func (r *run) through(s scenario, d disturbance, want *outcome) (err error) {
 		if err := d.after(r); err != nil {
 			return err
 		}
-		if err := r.becomes(want.end); err != nil {
+		end := maps.Clone(want.end)
+		maps.DeleteFunc(end, func(name, _ string) bool { return d.gone != "" && strings.HasPrefix(name, d.gone) })
+		if err := r.becomes(end); err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,8 @@ type Call struct {
 
 	// world is the namespace that the manager looks at, if it is one.
 	world string
+	// dry tells that it is only to be tried.
+	dry bool
 }
 
 // What names the call the same in every namespace, for example "patch servings/status hello".
@@ -54,7 +56,9 @@ func (c Call) Object() string {
 }
 
 // Mutates tells whether the call asks for a change.
-func (c Call) Mutates() bool { return c.Verb != "get" && c.Verb != "list" && c.Verb != "watch" }
+func (c Call) Mutates() bool {
+	return c.Verb != "get" && c.Verb != "list" && c.Verb != "watch" && !c.dry
+}
 
 // Write is one request that asked the API server to change something.
 type Write struct {
@@ -295,7 +299,7 @@ var verbs = map[string]string{
 
 // callOf reads what a request asks for. One that speaks of no resource has none.
 func callOf(req *http.Request) (c Call, err error) {
-	c.Verb = verbs[req.Method]
+	c.Verb, c.dry = verbs[req.Method], req.URL.Query().Has("dryRun")
 	parts := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
 	switch parts[0] {
 	case "api":

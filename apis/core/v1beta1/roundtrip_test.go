@@ -13,6 +13,7 @@ import (
 
 	daprcommon "github.com/dapr/dapr/pkg/apis/common"
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/apitesting/fuzzer"
 	metafuzzer "k8s.io/apimachinery/pkg/apis/meta/fuzzer"
@@ -135,6 +136,11 @@ func ownFuncs(runtimeserializer.CodecFactory) []any {
 				if c.Intn(4) == 0 {
 					metav1.SetMetaDataAnnotation(m, key, pick(c, values...))
 				}
+			}
+		},
+		func(p *corev1.PodSpec, c randfill.Continue) { // it goes around the conversion, and is most of an object
+			if c.Intn(8) == 0 {
+				c.FillNoCustom(p)
 			}
 		},
 		func(r *corev1beta1.Runtime, c randfill.Continue) {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"io"
 	"strings"
+	"sync"
 )
 
 // carriage is what a text holds.
@@ -33,6 +34,15 @@ const (
 	maxDecoded = 8 << 20
 )
 
+// zippers are used again: each has a megabyte of tables.
+var zippers = sync.Pool{New: func() any {
+	w, err := gzip.NewWriterLevel(nil, gzip.BestCompression)
+	if err != nil {
+		panic(err) // the level is one
+	}
+	return w
+}}
+
 // isEmpty tells whether there is nothing to carry.
 func (c carriage) isEmpty() bool { return len(c.Changes) == 0 && c.Text == nil && !c.LeftOut }
 
@@ -52,10 +62,9 @@ func (c carriage) encode() (text *string, long bool, err error) {
 	var zipped bytes.Buffer
 	zipped.WriteString(compressed)
 	encoder := base64.NewEncoder(base64.StdEncoding, &zipped)
-	w, err := gzip.NewWriterLevel(encoder, gzip.BestCompression)
-	if err != nil {
-		return nil, false, err
-	}
+	w := zippers.Get().(*gzip.Writer)
+	defer zippers.Put(w)
+	w.Reset(encoder)
 	for _, step := range []func() error{func() error { _, err := w.Write(plain); return err }, w.Close, encoder.Close} {
 		if err := step(); err != nil {
 			return nil, false, err
