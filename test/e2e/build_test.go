@@ -17,7 +17,7 @@ import (
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 )
 
-var _ = Describe("a build", Label("tekton"), Ordered, ContinueOnFailure, func() {
+var _ = Describe("a build", Label("tekton"), long, Ordered, ContinueOnFailure, func() {
 	It("fetches a branch and a sub-path from git, with a dependency, and reports commit, digest and duration", func(ctx SpecContext) {
 		loadGit(ctx, "greeter")
 		apply(ctx, `

@@ -126,7 +126,7 @@ metadata:
 `, send: func(ctx context.Context, ids ...string) { sendRedis(ctx, topic, ids...) }}
 }
 
-var _ = Describe("events", Label("dapr", "keda"), Ordered, ContinueOnFailure, func() {
+var _ = Describe("events", Label("dapr", "keda"), long, Ordered, ContinueOnFailure, func() {
 	// The names of topics, queues and streams carry the namespace, because brokers outlive a run.
 	var sources map[string]source
 	var cron time.Time

@@ -111,7 +111,7 @@ func externals(f *corev1beta2.Function) []string {
 	return all
 }
 
-var _ = Describe("a function behind a Gateway", Label("gateway"), Ordered, ContinueOnFailure, func() {
+var _ = Describe("a function behind a Gateway", Label("gateway"), long, Ordered, ContinueOnFailure, func() {
 	var (
 		trust *x509.CertPool
 		plain string

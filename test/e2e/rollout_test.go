@@ -156,6 +156,6 @@ func versionsTakeOver(engine string) {
 	}, NodeTimeout(5*time.Minute))
 }
 
-var _ = Describe("versions on Knative", Label("knative", "router"), Ordered, ContinueOnFailure, func() { versionsTakeOver("knative") })
+var _ = Describe("versions on Knative", Label("knative", "router"), long, Ordered, ContinueOnFailure, func() { versionsTakeOver("knative") })
 
-var _ = Describe("versions on the KEDA HTTP add-on", Label("keda-http", "router"), Ordered, ContinueOnFailure, func() { versionsTakeOver("keda") })
+var _ = Describe("versions on the KEDA HTTP add-on", Label("keda-http", "router"), long, Ordered, ContinueOnFailure, func() { versionsTakeOver("keda") })

@@ -80,7 +80,7 @@ spec: {type: ExternalName, externalName: notification-manager.$NAMESPACE.svc.clu
 `,
 }
 
-var _ = Describe("the manifests of the documents", Label("dapr", "keda", "knative", "tekton"), Ordered, ContinueOnFailure, func() {
+var _ = Describe("the manifests of the documents", Label("dapr", "keda", "knative", "tekton"), long, Ordered, ContinueOnFailure, func() {
 	// What the documents name, and what exists on this cluster in its place. Sources are where the documents say, which no build reaches here.
 	here := []string{
 		"openfunctiondev/logs-async-handler", "$REGISTRY/e2e/logs-async-handler", "openfunctiondev/sample-knative-dapr", "$REGISTRY/e2e/sample-knative-dapr",

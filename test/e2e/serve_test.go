@@ -16,7 +16,7 @@ import (
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 )
 
-var _ = Describe("a function", Label("tekton", "knative"), Ordered, func() {
+var _ = Describe("a function", Label("tekton", "knative"), long, Ordered, func() {
 	const name = "inline"
 
 	It("is built from inline source and answers", func(ctx SpecContext) {

@@ -99,6 +99,9 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	redis = &brokers.Redis{Address: forward(ctx, "brokers", "service/redis", 6379)}
 }, NodeTimeout(60*time.Minute))
 
+// long marks the containers that take a minute or more. They begin first, so that no process waits for another at the end.
+const long = SpecPriority(1)
+
 // lastContainer is the container of the spec before, on this process.
 var lastContainer string
 

@@ -32,7 +32,7 @@ func isGone(ctx context.Context, kind, name string) {
 	Eventually(ctx, func() string { return kubectl(ctx, "get", kind, "-o", "name") }).WithPolling(seldom).ShouldNot(MatchRegexp(`/%s(\n|$)`, name))
 }
 
-var _ = Describe("callers that do not stop", Label("knative", "keda-http", "router"), Ordered, func() {
+var _ = Describe("callers that do not stop", Label("knative", "keda-http", "router"), long, Ordered, func() {
 	BeforeAll(startProbe)
 
 	It("lose no request when the version and then the engine changes, there and back", func(ctx SpecContext) {

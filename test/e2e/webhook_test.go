@@ -29,7 +29,7 @@ var webhookPods = client.MatchingLabels{"app.kubernetes.io/component": "webhook"
 const converted = "converted"
 
 // The specs disturb what every read and write of v1beta1 goes through. Others run meanwhile, as no request may fail.
-var _ = Describe("the conversion between versions", Label("webhook"), Ordered, func() {
+var _ = Describe("the conversion between versions", Label("webhook"), long, Ordered, func() {
 	BeforeAll(applyConverted)
 
 	It("goes on while its pods are replaced one after the other", func(ctx SpecContext) {

@@ -247,7 +247,7 @@ func (cp *ControlPlane) scaledObjectOf(ctx context.Context, m *mirror, of *httpv
 	have := m.get(scaledObjects, of.Namespace, of.Name)
 	if have == nil {
 		err := cp.Client.Create(ctx, wanted)
-		if apierrors.IsAlreadyExists(err) {
+		if apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) { // while KEDA's definitions are away, the add-on tries again
 			return errNotYet
 		}
 		return err
