@@ -133,8 +133,13 @@ func (m *mirror) watch(gvr schema.GroupVersionResource, kind schema.GroupKind) c
 	informer := dynamicinformer.NewFilteredDynamicInformer(m.dynamic, gvr, "", 0,
 		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}, nil).Informer()
 	registration, _ := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { m.saw(o, true) },
-		UpdateFunc: func(_, o any) { m.saw(o, true) },
+		AddFunc: func(o any) { m.saw(o, true) },
+		UpdateFunc: func(old, o any) {
+			if isTheSame(old, o) { // only a new list shows what has not changed: the watch fell behind, and nobody is told of that
+				m.stories.tear()
+			}
+			m.saw(o, true)
+		},
 		DeleteFunc: func(o any) { m.saw(o, false) },
 	})
 	i := &mirrored{kind: kind, informer: informer, stop: make(chan struct{})}
@@ -145,6 +150,13 @@ func (m *mirror) watch(gvr schema.GroupVersionResource, kind schema.GroupKind) c
 	})
 	go informer.Run(i.stop)
 	return registration.HasSynced
+}
+
+// isTheSame tells that both are the same state of an object.
+func isTheSame(a, b any) bool {
+	before, ok := a.(*unstructured.Unstructured)
+	after, alsoOK := b.(*unstructured.Unstructured)
+	return ok && alsoOK && before.GetResourceVersion() == after.GetResourceVersion()
 }
 
 func (m *mirror) saw(o any, exists bool) {
