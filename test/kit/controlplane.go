@@ -159,6 +159,8 @@ func (cp *ControlPlane) startAPIServer(o Options) error {
 		return err
 	}
 	server.Configure().Set("token-auth-file", tokens)
+	// The usual 254 addresses are used up by some hundred worlds.
+	server.Configure().Set("service-cluster-ip-range", "10.0.0.0/16")
 	cp.env = &envtest.Environment{
 		ControlPlane:             envtest.ControlPlane{APIServer: server, Etcd: etcd, KubectlPath: cp.programs["kube-apiserver"]},
 		Scheme:                   cp.Scheme,
