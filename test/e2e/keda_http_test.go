@@ -54,10 +54,11 @@ var _ = Describe("a function on the KEDA HTTP add-on", Label("keda-http"), Order
 		apply(ctx, webOf(name, "$WORKER")) // for a second try
 		load := startPodLoad(ctx, name, always)
 		Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal("one"))
+		old := kubectlWith(ctx, "", "get", "pods", "-l", corev1beta2.ServingLabel+"="+name, "-o", "name")
 		apply(ctx, webOf(name, "$TWO"))
 		Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal("two"))
 		ready(ctx, name)
-		time.Sleep(3 * time.Second) // who holds a connection to an old pod has it until that ends
+		areGone(ctx, namespace, old) // what holds a connection to one has it until that ends
 		answers := load.end(ctx)
 		AddReportEntry("answers", answers)
 		Expect(answers).To(And(HaveLen(2), HaveKey("one"), HaveKey("two")))

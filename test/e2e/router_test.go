@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -46,9 +45,7 @@ var _ = Describe("the router", Label("router", "keda-http", "knative"), Ordered,
 		Expect(kubectl(ctx, "-n", platformNamespace, "rollout", "status", "deployment/openfunction-router", "--timeout=60s")).
 			To(ContainSubstring("successfully rolled out"))
 		AddReportEntry("new replicas after", time.Since(start).Round(time.Second))
-		for pod := range strings.FieldsSeq(before) { // each goes after its drain
-			kubectlWith(ctx, "", "-n", platformNamespace, "wait", "--for=delete", pod, "--timeout=120s")
-		}
+		areGone(ctx, platformNamespace, before)
 		time.Sleep(5 * time.Second) // in which the new ones answer alone
 		for _, load := range loads {
 			answers := load.end(ctx)

@@ -190,6 +190,14 @@ func pods(ctx context.Context, name string) int {
 	return len(list.Items)
 }
 
+// areGone waits until pods, as kubectl names them, have ended: each does after its drain.
+func areGone(ctx context.Context, namespace, pods string) {
+	GinkgoHelper()
+	for pod := range strings.FieldsSeq(pods) {
+		kubectlWith(ctx, "", "-n", namespace, "wait", "--for=delete", pod, "--timeout=120s")
+	}
+}
+
 // applyYAML applies a manifest of any kind, as kubectl does.
 func applyYAML(ctx context.Context, text string) {
 	GinkgoHelper()

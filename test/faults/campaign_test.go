@@ -412,7 +412,7 @@ func isShort() bool {
 	return os.Getenv(campaignVariable) != whole && os.Getenv(planVariable) == "" && os.Getenv(firstVariable) == ""
 }
 
-// isWhole tells that all plans are run.
+// isWhole tells that this is a part of `make faults`.
 func isWhole() bool {
 	return os.Getenv(campaignVariable) == whole && os.Getenv(planVariable) == "" && os.Getenv(firstVariable) == ""
 }
