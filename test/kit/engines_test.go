@@ -203,6 +203,19 @@ spec: {selector: {matchLabels: {app: everywhere}}, template: {metadata: {labels:
 	}))
 }
 
+func TestPlayedKubeletTakesPodsAway(t *testing.T) {
+	w := world(t)
+	// A pod with a node is not deleted at once: the API server marks it, and waits for the kubelet.
+	must(t, w.Apply(t.Context(), strings.Replace(workload("Deployment", "a"), "containers:", "nodeName: somewhere, containers:", 1)))
+	must(t, w.Eventually(t.Context(), "the Deployment", scaledTo(t, w, 1)))
+	first := w.Objects("Pod")[0]
+	must(t, w.Client.Delete(t.Context(), first.DeepCopy()))
+	must(t, w.Eventually(t.Context(), "another pod in its place", func() (bool, error) {
+		have := w.Objects("Pod")
+		return len(have) == 1 && have[0].GetUID() != first.GetUID(), nil
+	}))
+}
+
 // scaledObject is a ScaledObject of the Deployment hello.
 func scaledObject(least, word string) string {
 	return `

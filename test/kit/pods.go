@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // What the controllers of workloads make, and what they make it from. They are the real ones; only the kubelet is played.
@@ -22,13 +23,19 @@ var (
 )
 
 // playPod starts a pod that a workload made: its containers get ready, those of a Job end well. A pod somebody made by hand is theirs.
+// It also takes away what is being deleted: the API server writes that and the deletion one after the other, and may end in between.
 func (cp *ControlPlane) playPod(ctx context.Context, _ *mirror, o *unstructured.Unstructured) error {
 	pod, err := typed[corev1.Pod](o)
 	if err != nil {
 		return err
 	}
 	owner := metav1.GetControllerOf(pod)
-	if owner == nil || pod.DeletionTimestamp != nil || len(pod.Status.ContainerStatuses) > 0 {
+	switch {
+	case owner == nil:
+		return nil
+	case pod.DeletionTimestamp != nil && len(pod.Finalizers) == 0:
+		return client.IgnoreNotFound(cp.Client.Delete(ctx, pod, client.GracePeriodSeconds(0), client.Preconditions{UID: &pod.UID}))
+	case pod.DeletionTimestamp != nil || len(pod.Status.ContainerStatuses) > 0:
 		return nil
 	}
 	setPod(pod, owner.APIVersion == batchv1.SchemeGroupVersion.String())
