@@ -55,8 +55,8 @@ faults: ## the fault campaign: some plans under the race detector, then every sc
 ifdef PLAN
 	CGO_ENABLED=1 FAULTS=all FAULTS_PLAN="$(PLAN)" go test -race -count=1 -v -timeout=30m ./test/faults
 else
-	CGO_ENABLED=1 FAULTS=all FAULTS_LIMIT=4 FAULTS_SEED=2 go test -race -count=1 -v -timeout=60m ./test/faults; race=$$?; \
-	FAULTS=all go test -count=1 -v -timeout=60m ./test/faults && exit $$race
+	race=0; CGO_ENABLED=1 FAULTS=all FAULTS_LIMIT=4 FAULTS_SEED=2 go test -race -count=1 -v -timeout=60m ./test/faults || race=$$?; \
+	FAULTS=all go test -count=1 -v -timeout=60m ./test/faults; exit $$race
 endif
 
 .PHONY: perf
