@@ -316,7 +316,7 @@ func (r *run) reach(what string, done func() error) error {
 		}
 		if rest >= waits && r.busy.Load() == 0 {
 			objection := done()
-			if objection == nil && rest >= quiet {
+			if objection == nil && rest >= quiet && r.isSeen() {
 				return nil
 			}
 			if objection != nil {
@@ -341,6 +341,12 @@ func (r *run) reach(what string, done func() error) error {
 		case <-time.After(40 * time.Millisecond):
 		}
 	}
+}
+
+// isSeen tells that the onlooker has missed nothing, and that nothing has moved while it was asked.
+func (r *run) isSeen() bool {
+	behind, err := r.world.Behind(r)
+	return err == nil && behind == "" && min(r.world.Quiet(), r.recorder.Quiet()) >= quiet
 }
 
 // becomes waits until the world is as wanted.

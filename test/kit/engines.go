@@ -89,7 +89,9 @@ func (cp *ControlPlane) PlayEngines(ctx context.Context) error {
 				}
 				asked := m.turns.asked(item)
 				err := play(ctx, m, players[item.kind], item)
-				m.turns.end(item, asked)
+				if err == nil || errors.Is(err, errNotYet) { // what failed is tried again soon
+					m.turns.end(item, asked)
+				}
 				if err != nil && ctx.Err() == nil {
 					queue.AddRateLimited(item)
 				} else {

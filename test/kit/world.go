@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -230,33 +231,49 @@ func (w *World) Becomes(ctx context.Context, want Snapshot) error {
 	return nil
 }
 
-// CatchUp waits until the onlooker has seen what the API server holds of our kinds now. What a user has just applied is in that.
+// CatchUp waits until the onlooker has seen what the API server holds now. What a user has just applied is in that.
 func (w *World) CatchUp(ctx context.Context) error {
-	for _, kind := range []schema.GroupVersionKind{
-		corev1beta2.GroupVersion.WithKind("Function"), corev1beta2.GroupVersion.WithKind("Builder"), corev1beta2.GroupVersion.WithKind("Serving"),
-		networkingv1alpha1.GroupVersion.WithKind("Gateway"),
-	} {
+	return poll(ctx, patience, "the onlooker to catch up", func() (bool, error) {
+		behind, err := w.Behind(ctx)
+		if err == nil && behind != "" {
+			return false, fmt.Errorf("it has not seen %s as it is", behind)
+		}
+		return err == nil, err
+	})
+}
+
+// Behind names an object that the onlooker has not seen as the API server has it now, of our kinds and of those that it has seen in this world; empty when
+// there is none. On a busy machine a watch can tell of a write later than a world has to be quiet to be called settled.
+func (w *World) Behind(ctx context.Context) (string, error) {
+	kinds := map[schema.GroupVersionKind]bool{
+		corev1beta2.GroupVersion.WithKind("Function"): true, corev1beta2.GroupVersion.WithKind("Builder"): true,
+		corev1beta2.GroupVersion.WithKind("Serving"): true, networkingv1alpha1.GroupVersion.WithKind("Gateway"): true,
+	}
+	seen := byUID(w.mirror.objects(w.Namespace))
+	for _, o := range seen {
+		kinds[o.GroupVersionKind()] = true
+	}
+	for kind := range kinds {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		if err := w.Client.List(ctx, list, client.InNamespace(w.Namespace)); meta.IsNoMatchError(err) {
+		err := w.Client.List(ctx, list, client.InNamespace(w.Namespace))
+		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) { // the kind is not served now
+			maps.DeleteFunc(seen, func(_ types.UID, o *unstructured.Unstructured) bool { return o.GroupVersionKind() == kind })
 			continue
 		} else if err != nil {
-			return err
+			return "", err
 		}
 		for _, stored := range list.Items {
-			if err := poll(ctx, patience, "the onlooker to see "+id(&stored), func() (bool, error) {
-				seen := w.mirror.get(stored.GroupVersionKind().GroupKind(), w.Namespace, stored.GetName())
-				if seen == nil { // not yet there, or already gone
-					err := w.Client.Get(ctx, client.ObjectKeyFromObject(&stored), stored.DeepCopy())
-					return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
-				}
-				return version(seen) >= version(&stored), nil
-			}); err != nil {
-				return err
+			if have := seen[stored.GetUID()]; have == nil || version(have) < version(&stored) {
+				return id(&stored), nil
 			}
+			delete(seen, stored.GetUID())
 		}
 	}
-	return nil
+	for _, gone := range seen {
+		return id(gone), nil
+	}
+	return "", nil
 }
 
 // version orders the states of an object. One that cannot be read is before all others.

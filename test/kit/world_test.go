@@ -3,11 +3,13 @@
 package kit
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 const owner = `
@@ -47,6 +49,39 @@ func TestSnapshotDependsOnContentOnly(t *testing.T) {
 	must(t, long.Eventually(t.Context(), "different worlds", func() (bool, error) {
 		return strings.Contains(short.Snapshot().Diff(long.Snapshot()), "other"), nil
 	}))
+}
+
+func TestBehindNamesWhatTheOnlookerHasNotSeen(t *testing.T) {
+	w := world(t)
+	must(t, w.Apply(t.Context(), owner, strings.ReplaceAll(owner, "owner", "another")))
+	see := func(name string) *unstructured.Unstructured {
+		return w.mirror.get(schema.GroupKind{Kind: "ConfigMap"}, w.Namespace, name)
+	}
+	must(t, w.Eventually(t.Context(), "both to be seen", func() (bool, error) { return see("owner") != nil && see("another") != nil, nil }))
+	is := see("owner")
+	before, gone := is.DeepCopy(), is.DeepCopy()
+	before.SetResourceVersion("1")
+	gone.SetName("gone")
+	gone.SetUID("gone")
+	seen := w.mirror.ofKind("ConfigMap")[0].GetStore()
+	for name, c := range map[string]struct {
+		do, undo func() error
+		want     string
+	}{
+		"All":          {func() error { return nil }, func() error { return nil }, ""},
+		"AChangeNot":   {func() error { return seen.Update(before) }, func() error { return seen.Update(is) }, "ConfigMap/owner"},
+		"ACreationNot": {func() error { return seen.Delete(is) }, func() error { return seen.Add(is) }, "ConfigMap/owner"},
+		"ADeletionNot": {func() error { return seen.Add(gone) }, func() error { return seen.Delete(gone) }, "ConfigMap/gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			must(t, c.do())
+			behind, err := w.Behind(t.Context())
+			must(t, errors.Join(err, c.undo()))
+			if behind != c.want {
+				t.Errorf("it is behind with %q, want %q", behind, c.want)
+			}
+		})
+	}
 }
 
 func TestSettledWantsAnAnswerForTheCurrentGeneration(t *testing.T) {
