@@ -66,6 +66,13 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+func TestAProgramRunsWhileItIsLoaded(t *testing.T) {
+	p := fake(t, 42, statLine("etcd", "R", 777), "", "")
+	if !p.runs(Record{PID: 42, Ticks: 777, Boot: "boot-1", Command: "/bin/etcd"}) {
+		t.Error("a process without a command line yet is taken for one that has ended")
+	}
+}
+
 func TestOwnedByMark(t *testing.T) {
 	const mark = "OWNER=/var/lib/x"
 	for environ, want := range map[string]int{

@@ -67,7 +67,7 @@ func (p proc) stat(pid int) (stat, error) {
 	return stat{state: fields[0][0], ticks: ticks}, nil
 }
 
-// command is the first word of a process's command line; a process that is gone or a kernel thread has none.
+// command is the first word of a process's command line; one that is only being loaded, or is gone, has none.
 func (p proc) command(pid int) string {
 	content, err := os.ReadFile(filepath.Join(string(p), strconv.Itoa(pid), "cmdline"))
 	if err != nil {
@@ -86,7 +86,9 @@ func (p proc) runs(r Record) bool {
 	if err != nil || s.ticks != r.Ticks || s.state == 'Z' || s.state == 'X' {
 		return false
 	}
-	return p.command(r.PID) == r.Command
+	// While the kernel loads a program, which on a busy machine is seen, its process has no command line yet.
+	command := p.command(r.PID)
+	return command == "" || command == r.Command
 }
 
 // identify makes the record of a process that has just been started.
