@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/modfile"
@@ -33,6 +35,18 @@ type Component struct {
 	Link string
 	// Rename gives programs another name than the last part of their path.
 	Rename map[string]string
+	// Instead are files of the component's folder that are compiled in the place of files of modules.
+	Instead []Instead
+}
+
+// Instead is a file that is compiled in the place of another.
+type Instead struct {
+	// File is its path in the component's folder.
+	File string
+	// Module has the other, at the version that the component requires.
+	Module string
+	// Of is the path of the other in the module.
+	Of string
 }
 
 // Components are the parts of the cluster that are built from modules.
@@ -43,7 +57,8 @@ var Components = []Component{
 	{Name: "coredns", Module: "github.com/coredns/coredns"},
 	{Name: "tekton", Module: "github.com/tektoncd/pipeline"},
 	{Name: "knative", Module: "knative.dev/serving"},
-	{Name: "traefik", Module: "github.com/traefik/traefik/v3"},
+	{Name: "traefik", Module: "github.com/traefik/traefik/v3", Instead: []Instead{
+		{File: "instead/dns_providers.go", Module: "github.com/go-acme/lego/v4", Of: "providers/dns/zz_gen_dns_providers.go"}}},
 	{Name: "keda", Module: "github.com/kedacore/keda/v2", Link: "-X github.com/kedacore/keda/v2/version.Version=NUMBER"},
 	{Name: "keda-http", Module: "github.com/kedacore/http-add-on"},
 	// Its main package tells which components there are beside the stable ones.
@@ -181,6 +196,18 @@ func (c Cache) Build(ctx context.Context, comp Component) (Built, error) {
 		return Built{}, fmt.Errorf("creating the cache: %w", err)
 	}
 	args := append([]string{"build"}, comp.flags(built.Version)...)
+	if len(comp.Instead) > 0 {
+		sources, err := os.MkdirTemp(c.Dir, ".sources-"+comp.Name+"-")
+		if err != nil {
+			return Built{}, fmt.Errorf("creating the cache: %w", err)
+		}
+		defer func() { _ = os.RemoveAll(sources) }()
+		changed, err := c.changed(ctx, comp, sources)
+		if err != nil {
+			return Built{}, fmt.Errorf("changing the sources of %s: %w", comp.Name, err)
+		}
+		args = append(args, "-modfile", changed)
+	}
 	args = append(append(args, "-o", tmp+"/"), programs...)
 	if _, err := goCommand(ctx, filepath.Join(c.Source, comp.Name), args...); err != nil {
 		return Built{}, fmt.Errorf("building %s %s: %w", comp.Name, built.Version, err)
@@ -194,6 +221,52 @@ func (c Cache) Build(ctx context.Context, comp Component) (Built, error) {
 		return Built{}, fmt.Errorf("keeping %s: %w", comp.Name, err)
 	}
 	return built, nil
+}
+
+// changed copies the modules of which a component compiles other files into a folder, and returns the go.mod that has them replaced: go build -overlay
+// leaves files of the module cache alone. A file that the module does not have is an error: the other would be compiled beside what took its place.
+func (c Cache) changed(ctx context.Context, comp Component, dir string) (goMod string, err error) {
+	mod, err := c.goMod(comp.Name)
+	if err != nil {
+		return "", err
+	}
+	source := filepath.Join(c.Source, comp.Name)
+	copies := map[string]string{}
+	for _, instead := range comp.Instead {
+		changed := copies[instead.Module]
+		if changed == "" {
+			module, err := c.ModuleDir(ctx, comp.Name, instead.Module)
+			if err != nil {
+				return "", err
+			}
+			changed = filepath.Join(dir, strconv.Itoa(len(copies)))
+			if err := errors.Join(os.CopyFS(changed, os.DirFS(module)), mod.AddReplace(instead.Module, "", changed, "")); err != nil {
+				return "", err
+			}
+			copies[instead.Module] = changed
+		}
+		of := filepath.Join(changed, filepath.FromSlash(instead.Of))
+		if _, err := os.Stat(of); err != nil {
+			return "", fmt.Errorf("%s has no %s, which %s is to be compiled instead of: %w", instead.Module, instead.Of, instead.File, err)
+		}
+		if err := copyFile(filepath.Join(source, filepath.FromSlash(instead.File)), of); err != nil {
+			return "", err
+		}
+	}
+	content, err := mod.Format()
+	if err != nil {
+		return "", err
+	}
+	goMod = filepath.Join(dir, "go.mod")
+	return goMod, errors.Join(os.WriteFile(goMod, content, 0o644), copyFile(filepath.Join(source, "go.sum"), filepath.Join(dir, "go.sum")))
+}
+
+func copyFile(from, to string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o644)
 }
 
 // lock keeps other processes from building the same component at the same time; the kernel opens it when this process ends.
@@ -281,6 +354,9 @@ func (c Cache) key(ctx context.Context, dir string, comp Component, version stri
 	}
 	h := sha256.New()
 	_, _ = fmt.Fprintf(h, "%s %s %q %v\n", compiler, runtime.GOARCH, comp.flags(version), comp.Rename)
+	for _, instead := range comp.Instead {
+		_, _ = fmt.Fprintf(h, "%v\n", instead)
+	}
 	err = filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
