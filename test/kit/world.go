@@ -231,7 +231,7 @@ func (w *World) Becomes(ctx context.Context, want Snapshot) error {
 	return nil
 }
 
-// CatchUp waits until the onlooker has seen what the API server holds now. What a user has just applied is in that.
+// CatchUp waits until the onlooker is behind with nothing, as Behind tells. What a user has just applied of our kinds is in that.
 func (w *World) CatchUp(ctx context.Context) error {
 	return poll(ctx, patience, "the onlooker to catch up", func() (bool, error) {
 		behind, err := w.Behind(ctx)

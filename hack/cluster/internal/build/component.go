@@ -23,7 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Component says what a go.mod cannot: how its programs are linked.
+// Component says what a go.mod cannot: how its programs are built.
 type Component struct {
 	// Name is the folder's name.
 	Name string
