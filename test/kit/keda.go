@@ -67,21 +67,31 @@ func (cp *ControlPlane) playScaledObject(ctx context.Context, m *mirror, o *unst
 	}
 	before := scaler.Status.DeepCopy()
 	if target != nil && scaler.Status.OriginalReplicaCount == nil {
-		scaler.Status.OriginalReplicaCount = ptr.To(replicas(target))
+		// KEDA asks the API server for these, not a cache, and keeps them before it scales: they are what a deleted scaler leaves behind.
+		answer := &unstructured.Unstructured{}
+		if err := cp.Client.SubResource("scale").Get(ctx, target.DeepCopy(), answer); err != nil {
+			return err
+		}
+		scale, err := typed[autoscalingv1.Scale](answer)
+		if err != nil {
+			return err
+		}
+		scaler.Status.OriginalReplicaCount = &scale.Spec.Replicas
 	}
 	setScaler(&scaler.Status.Conditions, refusal, "ScaledObjectCheckFailed",
 		kedav1alpha1.ScaledObjectConditionReadySuccessReason, kedav1alpha1.ScaledObjectConditionReadySuccessMessage)
-	if refusal == "" {
-		if rest := atRest(scaler.Spec, replicas(target)); rest != replicas(target) {
-			if err := cp.scale(ctx, target, rest); err != nil {
-				return err
-			}
+	if !apiequality.Semantic.DeepEqual(*before, scaler.Status) {
+		if err := cp.Client.Status().Update(ctx, scaler); err != nil {
+			return err
 		}
 	}
-	if apiequality.Semantic.DeepEqual(*before, scaler.Status) {
+	if refusal != "" {
 		return nil
 	}
-	return cp.Client.Status().Update(ctx, scaler)
+	if rest := atRest(scaler.Spec, replicas(target)); rest != replicas(target) {
+		return cp.scale(ctx, target, rest)
+	}
+	return nil
 }
 
 // introduce adds what KEDA adds to an object it has not seen yet, and tells whether that was so.
