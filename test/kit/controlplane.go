@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -60,6 +61,7 @@ type ControlPlane struct {
 	tokens   map[string]string // by the name of the user
 	programs map[string]string
 	mapper   meta.RESTMapper
+	etcd     *clientv3.Client
 	worlds   atomic.Int64
 	// statusesOnly is the option.
 	statusesOnly bool
@@ -169,6 +171,9 @@ func (cp *ControlPlane) startAPIServer(o Options) error {
 	}
 	if _, err := cp.env.Start(); err != nil {
 		return fmt.Errorf("starting etcd and kube-apiserver: %w", err)
+	}
+	if err := cp.dialEtcd(); err != nil {
+		return fmt.Errorf("reaching etcd: %w", err)
 	}
 	cp.Config = cp.configOf(administrator)
 	cp.Kubeconfig = filepath.Join(cp.dir, "kubeconfig")
@@ -320,6 +325,9 @@ func (cp *ControlPlane) Stop() error {
 	}
 	if server != nil {
 		errs = append(errs, server.stop())
+	}
+	if cp.etcd != nil {
+		errs = append(errs, cp.etcd.Close())
 	}
 	if cp.env != nil {
 		errs = append(errs, cp.env.Stop())

@@ -242,6 +242,23 @@ func (m *mirror) ofKind(kind string) []cache.SharedIndexInformer {
 	return informers
 }
 
+// versions are those of a namespace's objects as they were seen, with all resources that are watched.
+func (m *mirror) versions(namespace string) versions {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := versions{}
+	for gvr, i := range m.informers {
+		names := map[string]uint64{}
+		found, _ := i.informer.GetIndexer().ByIndex(cache.NamespaceIndex, namespace)
+		for _, o := range found {
+			object := o.(*unstructured.Unstructured)
+			names[object.GetName()] = version(object)
+		}
+		all[gvr.GroupResource()] = names
+	}
+	return all
+}
+
 // quietSince is when anything in the namespace changed last.
 func (m *mirror) quietSince(namespace string) time.Time {
 	m.mu.Lock()

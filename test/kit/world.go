@@ -12,17 +12,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
-	networkingv1alpha1 "github.com/openfunction/openfunction/apis/networking/v1alpha1"
 )
 
 // User is the field manager of what a World applies, as kubectl would.
@@ -231,7 +227,7 @@ func (w *World) Becomes(ctx context.Context, want Snapshot) error {
 	return nil
 }
 
-// CatchUp waits until the onlooker is behind with nothing, as Behind tells. What a user has just applied of our kinds is in that.
+// CatchUp waits until the onlooker is behind with nothing, as Behind tells.
 func (w *World) CatchUp(ctx context.Context) error {
 	return poll(ctx, patience, "the onlooker to catch up", func() (bool, error) {
 		behind, err := w.Behind(ctx)
@@ -242,36 +238,25 @@ func (w *World) CatchUp(ctx context.Context) error {
 	})
 }
 
-// Behind names an object that the onlooker has not seen as the API server has it now, of our kinds and of those that it has seen in this world; empty when
-// there is none. On a busy machine a watch can tell of a write later than a world has to be quiet to be called settled.
+// Behind names an object that the onlooker has not seen as etcd has it now; empty when there is none. On a busy machine a watch can tell of a write later
+// than a world has to be quiet to be called settled.
 func (w *World) Behind(ctx context.Context) (string, error) {
-	kinds := map[schema.GroupVersionKind]bool{
-		corev1beta2.GroupVersion.WithKind("Function"): true, corev1beta2.GroupVersion.WithKind("Builder"): true,
-		corev1beta2.GroupVersion.WithKind("Serving"): true, networkingv1alpha1.GroupVersion.WithKind("Gateway"): true,
+	seen := w.mirror.versions(w.Namespace)
+	stored, err := w.stored(ctx, w.Namespace, slices.Collect(maps.Keys(seen)))
+	if err != nil {
+		return "", err
 	}
-	seen := byUID(w.mirror.objects(w.Namespace))
-	for _, o := range seen {
-		kinds[o.GroupVersionKind()] = true
-	}
-	for kind := range kinds {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		err := w.Client.List(ctx, list, client.InNamespace(w.Namespace))
-		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) { // the kind is not served now
-			maps.DeleteFunc(seen, func(_ types.UID, o *unstructured.Unstructured) bool { return o.GroupVersionKind() == kind })
-			continue
-		} else if err != nil {
-			return "", err
-		}
-		for _, stored := range list.Items {
-			if have := seen[stored.GetUID()]; have == nil || version(have) < version(&stored) {
-				return id(&stored), nil
+	for resource, names := range stored {
+		for name, version := range names {
+			if seen[resource][name] < version {
+				return resource.String() + "/" + name, nil
 			}
-			delete(seen, stored.GetUID())
 		}
-	}
-	for _, gone := range seen {
-		return id(gone), nil
+		for name := range seen[resource] {
+			if names[name] == 0 {
+				return resource.String() + "/" + name, nil
+			}
+		}
 	}
 	return "", nil
 }

@@ -69,9 +69,9 @@ func TestBehindNamesWhatTheOnlookerHasNotSeen(t *testing.T) {
 		want     string
 	}{
 		"All":          {func() error { return nil }, func() error { return nil }, ""},
-		"AChangeNot":   {func() error { return seen.Update(before) }, func() error { return seen.Update(is) }, "ConfigMap/owner"},
-		"ACreationNot": {func() error { return seen.Delete(is) }, func() error { return seen.Add(is) }, "ConfigMap/owner"},
-		"ADeletionNot": {func() error { return seen.Add(gone) }, func() error { return seen.Delete(gone) }, "ConfigMap/gone"},
+		"AChangeNot":   {func() error { return seen.Update(before) }, func() error { return seen.Update(is) }, "configmaps/owner"},
+		"ACreationNot": {func() error { return seen.Delete(is) }, func() error { return seen.Add(is) }, "configmaps/owner"},
+		"ADeletionNot": {func() error { return seen.Add(gone) }, func() error { return seen.Delete(gone) }, "configmaps/gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			must(t, c.do())
