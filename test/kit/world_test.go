@@ -4,9 +4,14 @@ package kit
 
 import (
 	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -82,6 +87,49 @@ func TestBehindNamesWhatTheOnlookerHasNotSeen(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestStoredFindsEveryKind(t *testing.T) {
+	w := world(t)
+	must(t, w.Apply(t.Context(), owner, workload("Deployment", "a"), scaledObject("0", "good"), `
+apiVersion: v1
+kind: Service
+metadata: {name: hello}
+spec: {ports: [{port: 80}]}
+`, `
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: hello}
+spec: {replicas: 0, selector: {app: hello}, template: {metadata: {labels: {app: hello}}, spec: {containers: [{name: a, image: example.test/a}]}}}
+`, `
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: hello}
+spec: {defaultBackend: {service: {name: hello, port: {number: 80}}}}
+`))
+	resources := slices.Collect(maps.Keys(w.mirror.versions(w.Namespace)))
+	must(t, w.Eventually(t.Context(), "all keys to be found", func() (bool, error) {
+		all, err := w.etcd.Get(t.Context(), "/registry/", clientv3.WithPrefix(), clientv3.WithKeysOnly())
+		must(t, err)
+		wanted, found := map[string]uint64{}, map[string]uint64{}
+		for _, kv := range all.Kvs {
+			place, _, within := strings.Cut(string(kv.Key), "/"+w.Namespace+"/")
+			if within && !unmirrored[path.Base(place)] {
+				wanted[string(kv.Key)] = uint64(kv.ModRevision)
+			}
+		}
+		versions, err := w.stored(t.Context(), w.Namespace, resources)
+		must(t, err)
+		for resource, names := range versions {
+			for name, version := range names {
+				found[prefix(resource, w.Namespace)+name] = version
+			}
+		}
+		if !maps.Equal(wanted, found) || len(wanted) < 8 {
+			return false, fmt.Errorf("found %v, want %v", found, wanted)
+		}
+		return true, nil
+	}))
 }
 
 func TestSettledWantsAnAnswerForTheCurrentGeneration(t *testing.T) {
