@@ -247,8 +247,8 @@ func (w *World) Behind(ctx context.Context) (string, error) {
 		return "", err
 	}
 	for resource, names := range stored {
-		for name, version := range names {
-			if seen[resource][name] < version {
+		for name, is := range names {
+			if seen[resource][name] < is {
 				return resource.String() + "/" + name, nil
 			}
 		}

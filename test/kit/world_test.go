@@ -118,9 +118,9 @@ spec: {defaultBackend: {service: {name: hello, port: {number: 80}}}}
 				wanted[string(kv.Key)] = uint64(kv.ModRevision)
 			}
 		}
-		versions, err := w.stored(t.Context(), w.Namespace, resources)
+		stored, err := w.stored(t.Context(), w.Namespace, resources)
 		must(t, err)
-		for resource, names := range versions {
+		for resource, names := range stored {
 			for name, version := range names {
 				found[prefix(resource, w.Namespace)+name] = version
 			}

@@ -13,7 +13,7 @@ import (
 var coredns = Part{
 	Name:       "coredns",
 	Component:  "coredns",
-	Build:      2 * time.Minute,
+	Build:      90 * time.Second,
 	Install:    8 * time.Second,
 	Namespaces: []string{"kube-system"},
 	Objects: func(context.Context, Kit) ([]manifests.Object, error) {

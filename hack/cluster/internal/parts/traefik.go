@@ -15,7 +15,7 @@ var traefik = Part{
 	// Knative brings the kind of ingress that Traefik watches.
 	Needs:      []string{"coredns", "knative"},
 	Component:  "traefik",
-	Build:      8 * time.Minute,
+	Build:      5 * time.Minute,
 	Install:    15 * time.Second,
 	Namespaces: []string{"traefik"},
 	Objects: func(ctx context.Context, kit Kit) ([]manifests.Object, error) {
