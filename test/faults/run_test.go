@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -241,6 +243,8 @@ func (r *run) program(d disturbance) kit.Program {
 	p.Cache.DefaultTransform = r.cached.keep(p.Cache.DefaultTransform)
 	if r.neighbour != nil {
 		p.Namespaces = append(p.Namespaces, r.neighbour.Namespace)
+	} else { // telling every manager of every world's namespace is work that grows with the square of their number
+		p.Cache.ByObject[&corev1.Namespace{}] = cache.ByObject{Field: fields.OneTermEqualSelector(metav1.ObjectNameField, r.world.Namespace)}
 	}
 	if d.interference != nil {
 		p.Interference = d.interference

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -243,6 +244,7 @@ func (s *streams) Handle(c kit.Call, req *http.Request, send func(*http.Request)
 		return resp, err
 	}
 	b := &stream{streams: s, from: resp.Body, closed: make(chan struct{})}
+	b.lists = req.URL.Query().Get("sendInitialEvents") == "true"
 	b.out, b.in = io.Pipe()
 	go b.pump()
 	resp.Body = b
@@ -257,6 +259,8 @@ type stream struct {
 	in     *io.PipeWriter
 	once   sync.Once
 	closed chan struct{}
+	// lists tells that it still tells what was there before, which is no news: it is the list that a manager waits for when it starts.
+	lists bool
 }
 
 func (b *stream) Read(p []byte) (int, error) { return b.out.Read(p) }
@@ -283,6 +287,12 @@ func (e event) key() string {
 	}
 	_ = json.Unmarshal(e.Object, &o)
 	return o.Metadata.Namespace + "/" + o.Metadata.Name
+}
+
+// endsList tells that what comes after it is news.
+func (e event) endsList() bool {
+	var o metav1.PartialObjectMetadata
+	return e.Type == "BOOKMARK" && json.Unmarshal(e.Object, &o) == nil && o.Annotations[metav1.InitialEventsAnnotationKey] == "true"
 }
 
 // pump passes events on, in the way of the fault.
@@ -335,7 +345,7 @@ func (b *stream) pass(events <-chan event) error {
 					`{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","reason":"Expired","code":410,"message":"too old resource version"}`)}})
 			}
 		}
-		if armed && b.way == "cut" && due == nil {
+		if armed && b.way == "cut" && !b.lists && due == nil {
 			due = time.After(cut)
 		}
 		select {
@@ -343,11 +353,12 @@ func (b *stream) pass(events <-chan event) error {
 			if !more {
 				return b.tell(waiting)
 			}
-			if armed {
+			if armed && !b.lists {
 				b.touch()
 			}
 			switch {
-			case !armed || b.way == "cut":
+			case !armed || b.way == "cut" || b.lists:
+				b.lists = b.lists && !e.endsList()
 				if err := b.tell([]event{e}); err != nil {
 					return err
 				}
