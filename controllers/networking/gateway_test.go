@@ -4,7 +4,6 @@ package networking_test
 
 import (
 	"strings"
-	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -200,9 +199,7 @@ var _ = Describe("A Gateway with gatewayDef", func() {
 	})
 
 	It("deletes it in another namespace too, before the cache has seen it", func(ctx SpecContext) {
-		behind.Lock()
-		hear := sync.OnceFunc(behind.Unlock)
-		DeferCleanup(hear)
+		hear := behind.hold("gateways")
 		g := applyIn[networkingv1alpha1.Gateway](ctx, platform, ours(defOwn, httpOnly))
 		eventually(ctx, "the Kubernetes Gateway", func() bool { return exists[gatewayv1.Gateway](ctx, w.Namespace, "hello") })
 		Expect(cp.Client.Delete(ctx, g)).To(Succeed())

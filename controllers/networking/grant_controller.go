@@ -36,6 +36,8 @@ import (
 // GrantReconciler keeps a ReferenceGrant beside the router for each namespace in which a Function has an HTTPRoute, and for no other.
 type GrantReconciler struct {
 	client.Client
+	// Live reads past the cache.
+	Live client.Reader
 	// Router is the Service that the HTTPRoutes lead to.
 	Router types.NamespacedName
 
@@ -101,17 +103,17 @@ func (r *GrantReconciler) Reconcile(ctx context.Context, request ctrl.Request) (
 	if namespace == "" || namespace == r.Router.Namespace {
 		return ctrl.Result{}, nil
 	}
-	needed, err := r.needed(ctx, namespace)
+	needed, err := needsGrant(ctx, r.Client, namespace)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return status.Quiet(r.keep(ctx, networking.RouterGrant(namespace, r.Router), needed))
+	return status.Quiet(r.keep(ctx, namespace, needed))
 }
 
-// needed tells whether a Function of the namespace has an HTTPRoute.
-func (r *GrantReconciler) needed(ctx context.Context, namespace string) (bool, error) {
+// needsGrant tells whether a Function of the namespace has an HTTPRoute.
+func needsGrant(ctx context.Context, reader client.Reader, namespace string) (bool, error) {
 	routes := &gatewayv1.HTTPRouteList{}
-	if err := r.List(ctx, routes, client.InNamespace(namespace), client.HasLabels{corev1beta2.FunctionLabel}); err != nil {
+	if err := reader.List(ctx, routes, client.InNamespace(namespace), client.HasLabels{corev1beta2.FunctionLabel}); err != nil {
 		return false, fmt.Errorf("listing the HTTPRoutes of %s: %w", namespace, err)
 	}
 	for i := range routes.Items {
@@ -124,7 +126,8 @@ func (r *GrantReconciler) needed(ctx context.Context, namespace string) (bool, e
 }
 
 // keep makes the ReferenceGrant where it is needed, mends it, and removes it where it is not. One of somebody else with its name is left alone.
-func (r *GrantReconciler) keep(ctx context.Context, wanted *gatewayv1beta1.ReferenceGrant, needed bool) error {
+func (r *GrantReconciler) keep(ctx context.Context, namespace string, needed bool) error {
+	wanted := networking.RouterGrant(namespace, r.Router)
 	have := &gatewayv1beta1.ReferenceGrant{}
 	err := r.Get(ctx, client.ObjectKeyFromObject(wanted), have)
 	if client.IgnoreNotFound(err) != nil {
@@ -141,6 +144,10 @@ func (r *GrantReconciler) keep(ctx context.Context, wanted *gatewayv1beta1.Refer
 	case !exists || !r.isOurs(have) || !have.DeletionTimestamp.IsZero():
 		return nil
 	case !needed:
+		// The manager before may have made both, and the cache have the ReferenceGrant before the HTTPRoute.
+		if stillNeeded, err := needsGrant(ctx, r.Live, namespace); err != nil || stillNeeded {
+			return err
+		}
 		verb = "Pruned"
 		uid := have.UID
 		err = apply.LostRace(have, r.Delete(ctx, have, client.Preconditions{UID: &uid}))

@@ -5,6 +5,7 @@ package networking_test
 import (
 	"context"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -19,6 +20,8 @@ import (
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 	networkingv1alpha1 "github.com/openfunction/openfunction/apis/networking/v1alpha1"
+	"github.com/openfunction/openfunction/pkg/core"
+	grants "github.com/openfunction/openfunction/pkg/networking"
 	"github.com/openfunction/openfunction/test/kit"
 )
 
@@ -112,6 +115,20 @@ var _ = Describe("The route of a Function", func() {
 		eventually(ctx, "the route to go", func() bool { return !exists[gatewayv1.HTTPRoute](ctx, w.Namespace, "fn") && !grantExists(ctx) })
 		settled(ctx)
 		Expect(fn(ctx).Status.Route).To(BeNil())
+	})
+
+	It("keeps the grant that the manager before has made, before the cache has seen the route", func(ctx SpecContext) {
+		hear := behind.hold("httproutes")
+		apply(ctx, theirs("theirs"), ours(refTheirs, httpOnly), function(route(viaHello)))
+		eventually(ctx, "the route", func() bool { return exists[gatewayv1.HTTPRoute](ctx, w.Namespace, "fn") })
+		made := grants.RouterGrant(w.Namespace, types.NamespacedName{Namespace: platform, Name: core.RouterService})
+		Expect(cp.Client.Create(ctx, made)).To(Succeed())
+		Consistently(func() bool { return grantExists(ctx) }).WithTimeout(2 * time.Second).WithPolling(50 * time.Millisecond).Should(BeTrue())
+		hear()
+		eventually(ctx, "the function", func() bool { return isFunctionReady(fn(ctx)) })
+		kept := &gatewayv1beta1.ReferenceGrant{}
+		Expect(cp.Client.Get(ctx, client.ObjectKeyFromObject(made), kept)).To(Succeed())
+		Expect(kept.UID).To(Equal(made.UID))
 	})
 
 	It("has the user's host names and rules, and nobody else's header", func(ctx SpecContext) {

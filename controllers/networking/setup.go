@@ -50,6 +50,7 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 	if err := gateways.setup(mgr, options); err != nil {
 		return err
 	}
-	grants := &GrantReconciler{Client: mgr.GetClient(), Router: types.NamespacedName{Namespace: options.PlatformNamespace, Name: core.RouterService}}
+	grants := &GrantReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(),
+		Router: types.NamespacedName{Namespace: options.PlatformNamespace, Name: core.RouterService}}
 	return grants.setup(mgr, options)
 }

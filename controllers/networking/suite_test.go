@@ -43,17 +43,25 @@ var (
 	recorder = kit.NewRecorder(nil)
 	// w is the world of the spec that runs.
 	w *kit.World
-	// behind lets a spec hold back what the controllers hear of Kubernetes Gateways.
-	behind lag
+	// behind lets a spec hold back what the controllers hear of a kind of Gateway API.
+	behind = lags{"gateways": {}, "httproutes": {}}
 )
 
-// lag holds back what the watches of Kubernetes Gateways report while it is locked.
-type lag struct{ sync.RWMutex }
+// lags hold back what the watches of their resources report while they are locked.
+type lags map[string]*sync.RWMutex
 
-func (l *lag) Handle(c kit.Call, req *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+// hold locks one until the spec ends, or until what it returns is called.
+func (l lags) hold(resource string) (release func()) {
+	l[resource].Lock()
+	release = sync.OnceFunc(l[resource].Unlock)
+	DeferCleanup(release)
+	return release
+}
+
+func (l lags) Handle(c kit.Call, req *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
 	res, err := send(req)
-	if err == nil && c.Verb == "watch" && c.Resource == "gateways" && c.Group == gatewayv1.GroupName {
-		res.Body = &late{ReadCloser: res.Body, until: &l.RWMutex}
+	if until := l[c.Resource]; err == nil && until != nil && c.Verb == "watch" && c.Group == gatewayv1.GroupName {
+		res.Body = &late{ReadCloser: res.Body, until: until}
 	}
 	return res, err
 }
@@ -89,10 +97,15 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(cp.PlayEngines(engines)).To(Succeed())
 	running, err := cp.Run(engines, kit.Program{
 		Config: operator, Cache: corecontrollers.CacheOptions(corecontrollers.Options{}), NewCache: corecontrollers.NewCache, Recorder: recorder, Setup: setup,
-		Interference: &behind,
+		Interference: behind,
 	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(running.Stop)
+	w, err = cp.NewWorld(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	apply(ctx, theirs("theirs"), ours(refTheirs, httpOnly), function(route(viaHello)))
+	eventually(ctx, "the controllers to hear of everything, before a spec holds some of it back", func() bool { return isFunctionReady(fn(ctx)) })
+	empty(ctx)
 })
 
 // setup adds the controllers of both groups, as cmd/core does.
@@ -124,11 +137,15 @@ var _ = JustAfterEach(func() {
 	}
 })
 
-var _ = AfterEach(func(ctx SpecContext) {
+var _ = AfterEach(func(ctx SpecContext) { empty(ctx) })
+
+// empty deletes what makes the controllers work in the world.
+func empty(ctx context.Context) {
+	GinkgoHelper()
 	for _, kind := range []client.Object{&corev1beta2.Function{}, &networkingv1alpha1.Gateway{}, &gatewayv1.Gateway{}, &gatewayv1.HTTPRoute{}} {
 		Expect(cp.Client.DeleteAllOf(ctx, kind, client.InNamespace(w.Namespace))).To(Succeed())
 	}
-})
+}
 
 // apply applies manifests in the world's namespace; $NAMESPACE in them stands for it.
 func apply(ctx context.Context, manifests ...string) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	networkingv1alpha1 "github.com/openfunction/openfunction/apis/networking/v1alpha1"
 	"github.com/openfunction/openfunction/test/kit"
@@ -123,7 +124,7 @@ func routed(hosts ...string) string {
 }
 
 func deletingGateway(r *run) error {
-	return r.world.Delete(r, networkingv1alpha1.GroupVersion.WithKind("Gateway"), "hello")
+	return client.IgnoreNotFound(r.world.Delete(r, networkingv1alpha1.GroupVersion.WithKind("Gateway"), "hello"))
 }
 
 // one is the object of ours of this kind and name, or nil.

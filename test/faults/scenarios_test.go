@@ -476,8 +476,9 @@ func applying(manifest string) func(*run) error {
 	}
 }
 
+// deleting deletes as a user does who goes on until it is gone: what was asked for and not answered may have been done.
 func deleting(kind, name string) func(*run) error {
-	return func(r *run) error { return r.world.Delete(r, kindOf(kind), name) }
+	return func(r *run) error { return client.IgnoreNotFound(r.world.Delete(r, kindOf(kind), name)) }
 }
 
 func kindOf(kind string) schema.GroupVersionKind { return corev1beta2.GroupVersion.WithKind(kind) }
