@@ -68,7 +68,7 @@ func (r *Running) Stop() error {
 	return r.err
 }
 
-// Run starts the program and returns once its cache is.
+// Run starts the program and returns once its cache is there; its controllers may still wait for their first lists.
 func (cp *ControlPlane) Run(ctx context.Context, p Program) (*Running, error) {
 	if p.Recorder == nil {
 		p.Recorder = NewRecorder(nil)
