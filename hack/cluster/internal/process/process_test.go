@@ -50,6 +50,7 @@ func TestIdentity(t *testing.T) {
 		"Recycled":     {"another process got the pid", with(func(r *Record) { r.Ticks = 776 }), statLine("etcd", "S", 777), false},
 		"Rebooted":     {"pid and ticks repeat after a boot", with(func(r *Record) { r.Boot = "boot-0" }), statLine("etcd", "S", 777), false},
 		"OtherProgram": {"it became another program", with(func(r *Record) { r.Command = "/bin/sh" }), statLine("etcd", "S", 777), false},
+		"Loaded":       {"the record was made while it was being loaded", with(func(r *Record) { r.Command = "" }), statLine("etcd", "S", 777), true},
 		"Zombie":       {"it has ended and is not reaped", good, statLine("etcd", "Z", 777), false},
 		"Gone":         {"there is no such process", with(func(r *Record) { r.PID = 43 }), statLine("etcd", "S", 777), false},
 		"Init":         {"pid 1 is never ours", with(func(r *Record) { r.PID = 1 }), statLine("etcd", "S", 777), false},

@@ -86,9 +86,9 @@ func (p proc) runs(r Record) bool {
 	if err != nil || s.ticks != r.Ticks || s.state == 'Z' || s.state == 'X' {
 		return false
 	}
-	// While the kernel loads a program, which on a busy machine is seen, its process has no command line yet.
+	// While the kernel loads a program, which on a busy machine is seen, its process has no command line yet, and a record made then has none.
 	command := p.command(r.PID)
-	return command == "" || command == r.Command
+	return command == "" || r.Command == "" || command == r.Command
 }
 
 // identify makes the record of a process that has just been started.
