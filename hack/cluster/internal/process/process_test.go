@@ -108,7 +108,7 @@ func TestStopSparesAProcessWithTheSamePid(t *testing.T) {
 	}
 	defer func() { _ = bystander.Process.Kill(); _ = bystander.Wait() }()
 	s := Supervisor{Layout: layout.Layout{State: t.TempDir()}}
-	r, err := Identify(bystander.Process.Pid)
+	r, err := system.identify(bystander.Process.Pid, system.command(bystander.Process.Pid), "")
 	if err != nil {
 		t.Fatal(err)
 	}

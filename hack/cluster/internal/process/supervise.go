@@ -269,9 +269,6 @@ func (s Supervisor) Orphans() ([]Record, error) {
 // Kill ends a process by force, after the same check of its identity as Stop.
 func Kill(r Record) error { return end(r, 0) }
 
-// Identify makes the record of a running process.
-func Identify(pid int) (Record, error) { return system.identify(pid, system.command(pid), "") }
-
 // tail returns the last lines of a log.
 func tail(path string) string {
 	content, err := os.ReadFile(path)
