@@ -34,6 +34,7 @@ import (
 	"github.com/openfunction/openfunction/pkg/core/serving"
 	"github.com/openfunction/openfunction/pkg/core/serving/openfuncsync"
 	"github.com/openfunction/openfunction/pkg/problem"
+	"github.com/openfunction/openfunction/pkg/status"
 )
 
 // builtinChildren are the kinds of Kubernetes itself that a Serving may own, and that are applied and pruned like those of the engines. The
@@ -170,8 +171,7 @@ func scaled(scaler client.Object) childKey {
 // one has never had it.
 func (r *ServingReconciler) pruneToken(ctx context.Context, v *servingVisit, others bool) error {
 	s := v.serving
-	isReady := s.Status.ObservedGeneration == s.Generation && meta.IsStatusConditionTrue(s.Status.Conditions, corev1beta2.ReadyCondition)
-	if dapr.NeedsToken(s) || (!others && (isReady || s.Generation == 1)) {
+	if dapr.NeedsToken(s) || (!others && (status.Says(s, status.Ready) || s.Generation == 1)) {
 		return nil
 	}
 	secret := &corev1.Secret{}

@@ -141,7 +141,7 @@ func (r *ServingReconciler) Reconcile(ctx context.Context, s *corev1beta2.Servin
 		live: core.Live{ClusterDomain: r.ClusterDomain}}
 	for _, phase := range []func(context.Context, *servingVisit) error{
 		r.chooseRun, r.readFront, r.applySplit, r.checkProviders, r.checkReferences, r.resolveInputs, r.readPods, r.applyChildren, r.observe, r.doubtScaler,
-		r.letRest, r.applyFront, r.prune, r.applyInvocation, r.show,
+		r.confirm, r.letRest, r.applyFront, r.prune, r.applyInvocation, r.show,
 	} {
 		if err := phase(ctx, v); err != nil {
 			showServing(s, err)
@@ -280,6 +280,15 @@ func (r *ServingReconciler) observe(_ context.Context, v *servingVisit) error {
 		v.health = ofDapr
 	}
 	return nil
+}
+
+// confirm makes sure of the children before a verdict that the status does not have yet is acted on, and told.
+func (r *ServingReconciler) confirm(ctx context.Context, v *servingVisit) error {
+	verdict, is := map[core.Phase]string{core.Running: status.Ready, core.Failed: status.Stalled}[v.health.Phase]
+	if !is || status.Says(v.serving, verdict) {
+		return nil
+	}
+	return v.set.Confirm(ctx)
 }
 
 func (r *ServingReconciler) pods(ctx context.Context, s *corev1beta2.Serving, label string) ([]corev1.Pod, error) {

@@ -10,7 +10,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -25,6 +24,7 @@ import (
 	"github.com/openfunction/openfunction/pkg/core/route"
 	"github.com/openfunction/openfunction/pkg/core/serving"
 	"github.com/openfunction/openfunction/pkg/enqueue"
+	"github.com/openfunction/openfunction/pkg/status"
 )
 
 const (
@@ -189,8 +189,7 @@ func (r *ServingReconciler) splitBackend(ctx context.Context, v *servingVisit) (
 
 // takesRequests tells whether a Serving is ready and the Service is its front.
 func takesRequests(s *corev1beta2.Serving, itsFront *corev1.Service) bool {
-	return s.DeletionTimestamp.IsZero() && s.Status.ObservedGeneration == s.Generation &&
-		meta.IsStatusConditionTrue(s.Status.Conditions, corev1beta2.ReadyCondition) && apply.Owns(s, itsFront)
+	return s.DeletionTimestamp.IsZero() && status.Says(s, status.Ready) && apply.Owns(s, itsFront)
 }
 
 // enqueueSplitting asks for the Servings that send a share to the one that an object is, or is the front of.

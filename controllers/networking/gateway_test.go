@@ -199,7 +199,7 @@ var _ = Describe("A Gateway with gatewayDef", func() {
 	})
 
 	It("deletes it in another namespace too, before the cache has seen it", func(ctx SpecContext) {
-		hear := behind.hold("gateways")
+		hear := behind.hold(gateways)
 		g := applyIn[networkingv1alpha1.Gateway](ctx, platform, ours(defOwn, httpOnly))
 		eventually(ctx, "the Kubernetes Gateway", func() bool { return exists[gatewayv1.Gateway](ctx, w.Namespace, "hello") })
 		Expect(cp.Client.Delete(ctx, g)).To(Succeed())

@@ -17,6 +17,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"knative.dev/serving/pkg/apis/serving"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -43,15 +45,19 @@ var (
 	recorder = kit.NewRecorder(nil)
 	// w is the world of the spec that runs.
 	w *kit.World
-	// behind lets a spec hold back what the controllers hear of a kind of Gateway API.
-	behind = lags{"gateways": {}, "httproutes": {}}
+	// behind lets a spec hold back what the controllers hear of these kinds.
+	behind = lags{gateways: {}, httpRoutes: {}, knativeServices: {}}
+
+	gateways        = schema.GroupResource{Group: gatewayv1.GroupName, Resource: "gateways"}
+	httpRoutes      = schema.GroupResource{Group: gatewayv1.GroupName, Resource: "httproutes"}
+	knativeServices = schema.GroupResource{Group: serving.GroupName, Resource: "services"}
 )
 
 // lags hold back what the watches of their resources report while they are locked.
-type lags map[string]*sync.RWMutex
+type lags map[schema.GroupResource]*sync.RWMutex
 
 // hold locks one until the spec ends, or until what it returns is called.
-func (l lags) hold(resource string) (release func()) {
+func (l lags) hold(resource schema.GroupResource) (release func()) {
 	l[resource].Lock()
 	release = sync.OnceFunc(l[resource].Unlock)
 	DeferCleanup(release)
@@ -60,7 +66,7 @@ func (l lags) hold(resource string) (release func()) {
 
 func (l lags) Handle(c kit.Call, req *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
 	res, err := send(req)
-	if until := l[c.Resource]; err == nil && until != nil && c.Verb == "watch" && c.Group == gatewayv1.GroupName {
+	if until := l[schema.GroupResource{Group: c.Group, Resource: c.Resource}]; err == nil && until != nil && c.Verb == "watch" {
 		res.Body = &late{ReadCloser: res.Body, until: until}
 	}
 	return res, err

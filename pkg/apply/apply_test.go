@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -198,25 +199,97 @@ func TestApplyWaitsForTheCollectorOfAnEarlierOwner(t *testing.T) {
 	}
 }
 
+// showing is a client whose cache stays at a state of the child.
+func showing(t *testing.T, child client.Object) client.Client {
+	t.Helper()
+	stale := child.DeepCopyObject().(*corev1.PodTemplate)
+	plain, err := client.NewWithWatch(cp.Config, client.Options{Scheme: cp.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return interceptor.NewClient(plain, interceptor.Funcs{
+		Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+			stale.DeepCopyInto(into.(*corev1.PodTemplate))
+			return nil
+		}})
+}
+
+func TestConfirmDoubtsTheCache(t *testing.T) {
+	changed := func(s *apply.Set) *corev1.PodTemplate {
+		wanted := template(s)
+		wanted.Template.Spec.Containers[0].Image = "another"
+		return wanted
+	}
+	for name, test := range map[string]struct {
+		meanwhile func(t *testing.T, s *apply.Set)
+		conflicts bool
+	}{
+		"nothing": {func(*testing.T, *apply.Set) {}, false},
+		"a note": {func(t *testing.T, s *apply.Set) {
+			somebodyElse(t, s, types.MergePatchType, `{"metadata":{"labels":{"theirs":"1"}}}`)
+		}, false},
+		"changed":    {func(t *testing.T, s *apply.Set) { applied(t, s, changed(s)) }, true},
+		"taken back": {func(t *testing.T, s *apply.Set) { applied(t, s, changed(s)); applied(t, s, template(s)) }, true},
+		"by somebody": {func(t *testing.T, s *apply.Set) {
+			somebodyElse(t, s, types.MergePatchType, `{"metadata":{"annotations":{"openfunction.io/applied":"theirs"}}}`)
+		}, true},
+		"gone":       {func(t *testing.T, s *apply.Set) { remove(t, now(t, s)) }, true},
+		"made again": {func(t *testing.T, s *apply.Set) { remove(t, now(t, s)); applied(t, s, template(s)) }, true},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+			s := setFor(t)
+			visit := &apply.Set{Client: showing(t, applied(t, s, template(s))), Live: cp.Client, Owner: s.Owner, FieldOwner: s.FieldOwner}
+			test.meanwhile(t, s)
+			applied(t, visit, template(s))
+			if err := visit.Confirm(t.Context()); apierrors.IsConflict(err) != test.conflicts || (err != nil && !test.conflicts) {
+				t.Errorf("got %v; a lost race is wanted: %v", err, test.conflicts)
+			}
+		})
+	}
+}
+
+// TestConfirmAsksOnce has a Set of which a child was applied, and one found to be as wanted.
+func TestConfirmAsksOnce(t *testing.T) {
+	s := setFor(t)
+	plain, err := client.NewWithWatch(cp.Config, client.Options{Scheme: cp.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	s.Live = interceptor.NewClient(plain, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+			asked = append(asked, key.Name)
+			return c.Get(ctx, key, into, options...)
+		}})
+	confirm := func(want ...string) {
+		t.Helper()
+		asked = nil
+		if err := s.Confirm(t.Context()); err != nil || !slices.Equal(asked, want) {
+			t.Errorf("asked for %q, want %q; %v", asked, want, err)
+		}
+	}
+	applied(t, s, template(s))
+	confirm()
+	applied(t, s, template(s))
+	confirm("child")
+	confirm()
+}
+
+func remove(t *testing.T, object client.Object) {
+	t.Helper()
+	if err := cp.Client.Delete(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestApplyLosesToADeletion has a cache that still shows a child that is gone, or another one that has come meanwhile.
 func TestApplyLosesToADeletion(t *testing.T) {
 	for name, comes := range map[string]bool{"gone": false, "another": true} {
 		t.Run(name, func(t *testing.T) {
 			s := setFor(t)
 			first := applied(t, s, template(s))
-			stale := first.DeepCopyObject().(*corev1.PodTemplate)
-			plain, err := client.NewWithWatch(cp.Config, client.Options{Scheme: cp.Scheme})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.Client = interceptor.NewClient(plain, interceptor.Funcs{
-				Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {
-					stale.DeepCopyInto(into.(*corev1.PodTemplate))
-					return nil
-				}})
-			if err := cp.Client.Delete(t.Context(), first); err != nil {
-				t.Fatal(err)
-			}
+			s.Client = showing(t, first)
+			remove(t, first)
 			if comes {
 				create(t, template(s))
 			}
@@ -225,7 +298,7 @@ func TestApplyLosesToADeletion(t *testing.T) {
 			if _, err := s.Apply(t.Context(), wanted); !apierrors.IsConflict(err) {
 				t.Errorf("got %v, want a lost race", err)
 			}
-			err = cp.Client.Get(t.Context(), client.ObjectKeyFromObject(first), &corev1.PodTemplate{})
+			err := cp.Client.Get(t.Context(), client.ObjectKeyFromObject(first), &corev1.PodTemplate{})
 			if comes != (err == nil) {
 				t.Errorf("afterwards it is %v", err)
 			}

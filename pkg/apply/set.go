@@ -49,6 +49,8 @@ type Set struct {
 	absent map[childName]bool
 	// owned says that the owner was asked for past the cache, and is there: it is asked for once before the first child is made.
 	owned bool
+	// believed are the children of the cache that were found to be as wanted, and so were not applied.
+	believed map[childName]client.Object
 }
 
 // childName tells the children of an owner apart.
@@ -74,8 +76,12 @@ func (s *Set) Apply(ctx context.Context, wanted client.Object) (client.Object, e
 	}
 	if found {
 		same, err := unchanged(desired, live)
-		if err != nil || same {
-			return live, err
+		if err != nil {
+			return nil, err
+		}
+		if same {
+			s.believe(kind, live)
+			return live, nil
 		}
 	}
 	options := []client.ApplyOption{client.FieldOwner(s.FieldOwner)}
@@ -86,6 +92,7 @@ func (s *Set) Apply(ctx context.Context, wanted client.Object) (client.Object, e
 		return nil, err
 	}
 	delete(s.absent, nameOf(kind, wanted))
+	delete(s.believed, nameOf(kind, wanted))
 	if err := s.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), options...); isOfAnother(err) {
 		return nil, lost(wanted, err)
 	} else if err != nil {
@@ -97,6 +104,42 @@ func (s *Set) Apply(ctx context.Context, wanted client.Object) (client.Object, e
 		return nil, fmt.Errorf("reading back %s %s: %w", kind.Kind, klog.KObj(wanted), err)
 	}
 	return after, nil
+}
+
+func (s *Set) believe(kind schema.GroupVersionKind, child client.Object) {
+	if s.believed == nil {
+		s.believed = map[childName]client.Object{}
+	}
+	s.believed[nameOf(kind, child)] = child
+}
+
+// Confirm asks past the cache whether the children that Apply took to be as wanted still are; if not, the call has lost a race. A wish that is taken
+// back before the cache shows what was applied for it finds there the child of before it, equal to what is wanted again and with a status that
+// speaks of an earlier generation. A caller confirms before it says something new of its owner, so that nothing is asked while all is settled.
+func (s *Set) Confirm(ctx context.Context) error {
+	for name, child := range s.believed {
+		kind, err := apiutil.GVKForObject(child, s.Client.Scheme())
+		if err != nil {
+			return fmt.Errorf("finding the kind of a child: %w", err)
+		}
+		live := &metav1.PartialObjectMetadata{}
+		live.SetGroupVersionKind(kind)
+		if err := s.Live.Get(ctx, name.key, live); apierrors.IsNotFound(err) {
+			return Gone(child)
+		} else if err != nil {
+			return fmt.Errorf("reading %s %s: %w", kind.Kind, klog.KObj(child), err)
+		}
+		if !isSame(live, child) {
+			return lost(child, errors.New("the cache does not show its last change yet"))
+		}
+		delete(s.believed, name)
+	}
+	return nil
+}
+
+// isSame tells whether two states of a child are of the same object and spec.
+func isSame(a, b client.Object) bool {
+	return a.GetUID() == b.GetUID() && a.GetGeneration() == b.GetGeneration() && a.GetAnnotations()[AppliedAnnotation] == b.GetAnnotations()[AppliedAnnotation]
 }
 
 // Read returns the child of the wanted object's name as Apply would find it, or the problem that its name is somebody else's.
@@ -114,7 +157,7 @@ func (s *Set) ReadLive(ctx context.Context, wanted client.Object) (live client.O
 	if err != nil {
 		return nil, false, fmt.Errorf("finding the kind of a child: %w", err)
 	}
-	return s.read(ctx, s.Live, kind, wanted)
+	return s.readLive(ctx, kind, wanted)
 }
 
 // CheckOwner asks past the cache, once, whether the owner is still there; if not, the call has lost a race. The garbage collector removes the
@@ -225,7 +268,19 @@ func (s *Set) live(ctx context.Context, kind schema.GroupVersionKind, wanted cli
 	if s.absent[nameOf(kind, wanted)] {
 		return nil, false, nil
 	}
-	return s.read(ctx, s.Live, kind, wanted)
+	return s.readLive(ctx, kind, wanted)
+}
+
+// readLive reads the child past the cache.
+func (s *Set) readLive(ctx context.Context, kind schema.GroupVersionKind, wanted client.Object) (client.Object, bool, error) {
+	live, found, err := s.read(ctx, s.Live, kind, wanted)
+	if err == nil && !found {
+		if s.absent == nil {
+			s.absent = map[childName]bool{}
+		}
+		s.absent[nameOf(kind, wanted)] = true
+	}
+	return live, found, err
 }
 
 func (s *Set) read(ctx context.Context, from client.Reader, kind schema.GroupVersionKind, wanted client.Object) (client.Object, bool, error) {
@@ -236,12 +291,6 @@ func (s *Set) read(ctx context.Context, from client.Reader, kind schema.GroupVer
 	}
 	if !apierrors.IsNotFound(err) {
 		return nil, false, fmt.Errorf("reading %s %s: %w", kind.Kind, klog.KObj(wanted), err)
-	}
-	if from == s.Live {
-		if s.absent == nil {
-			s.absent = map[childName]bool{}
-		}
-		s.absent[nameOf(kind, wanted)] = true
 	}
 	return nil, false, nil
 }

@@ -47,6 +47,12 @@ func MarkStalled(object Object, reason, message string) {
 	Clear(object, Reconciling)
 }
 
+// Says tells whether the status calls a condition True of the current generation.
+func Says(object Object, conditionType string) bool {
+	condition := find(object, conditionType)
+	return condition.Status == metav1.ConditionTrue && condition.ObservedGeneration == object.GetGeneration()
+}
+
 // Summarize derives Ready, Reconciling and Stalled from the parts, in the order in which they come about: the first part that is not
 // True decides. False stalls the object, Unknown leaves it reconciling; what comes after waits for it either way. A part that is absent
 // does not count.
