@@ -352,6 +352,10 @@ func (v *functionVisit) showRollout(served metav1.Condition) metav1.Condition {
 		shown.Percent = split.Percent
 	}
 	f.Status.Rollout = shown
+	if v.isTaken() && served.Status == metav1.ConditionTrue { // the Serving is about to change once more
+		return metav1.Condition{Status: metav1.ConditionUnknown, Reason: corev1beta2.RollingOutReason,
+			Message: fmt.Sprintf("Revision %s is about to get its requests without the canary", shown.Revision)}
+	}
 	if v.target == nil || v.current() == v.target.name || healthOf(v.serving) == healthFailed {
 		return served
 	}

@@ -49,6 +49,40 @@ func since(step int, ago time.Duration, marks ...string) progress {
 	return p
 }
 
+func TestARolloutIsNotOverWhileTheCanaryHasTheRequests(t *testing.T) {
+	served := metav1.Condition{Status: metav1.ConditionTrue, Reason: corev1beta2.RunningReason, Message: "Serving"}
+	for _, test := range []struct {
+		name    string
+		percent int32
+		ended   bool
+		want    string
+	}{
+		{"Taken", 100, false, "Unknown RollingOut"},
+		{"GivenBack", 0, false, "True Running"},
+		{"Ended", 100, true, "True Running"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := &functionVisit{function: &corev1beta2.Function{}, target: &version{name: "r"}, serving: servingAt("hello", "r"), canary: servingAt("hello--canary", "r")}
+			p := since(1, 0)
+			p.Ended = test.ended
+			v.canary.Annotations[corev1beta2.RolloutAnnotation] = p.String()
+			if test.percent > 0 {
+				v.serving.Spec.Split = &corev1beta2.ServingSplit{Serving: v.canary.Name, Percent: test.percent}
+			}
+			v.function.Spec.Serving = &corev1beta2.ServingImpl{}
+			verdict := v.showRollout(served)
+			if got := string(verdict.Status) + " " + verdict.Reason; got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// servingAt is a Serving of a version.
+func servingAt(name, version string) *corev1beta2.Serving {
+	return &corev1beta2.Serving{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{corev1beta2.RevisionAnnotation: version}}}
+}
+
 func TestRolloutProgress(t *testing.T) {
 	fresh := progress{Revision: "r"}
 	for _, test := range []struct {
