@@ -130,23 +130,15 @@ func (r *FunctionReconciler) Reconcile(ctx context.Context, f *corev1beta2.Funct
 		}
 	}
 	status.Summarize(f, readyMessage(f), corev1beta2.BuiltCondition, corev1beta2.ServedCondition, corev1beta2.RoutedCondition)
-	if err := v.confirm(ctx, before); err != nil {
-		return ctrl.Result{}, err
+	if status.Concludes(before, f) {
+		if err := v.children.Confirm(ctx); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	if v.hold {
 		report.Hold()
 	}
 	return ctrl.Result{RequeueAfter: v.recheck}, nil
-}
-
-// confirm makes sure of the children before a verdict that the status did not have before is told.
-func (v *functionVisit) confirm(ctx context.Context, before *corev1beta2.Function) error {
-	for _, verdict := range []string{status.Ready, status.Stalled} {
-		if status.Says(v.function, verdict) && !status.Says(before, verdict) {
-			return v.children.Confirm(ctx)
-		}
-	}
-	return nil
 }
 
 // again asks for another look after a while, unless one comes sooner; 0 asks for none.

@@ -54,6 +54,8 @@ type GatewayReconciler struct {
 
 // gatewayVisit is the state of one call.
 type gatewayVisit struct {
+	// before is the Gateway as it was read.
+	before  *networkingv1alpha1.Gateway
 	gateway *networkingv1alpha1.Gateway
 	// target is the Kubernetes Gateway as it is after this call's writes.
 	target *gatewayv1.Gateway
@@ -99,7 +101,7 @@ func (r *GatewayReconciler) Reconcile(ctx context.Context, g *networkingv1alpha1
 	if !g.DeletionTimestamp.IsZero() {
 		return status.Quiet(r.finalize(ctx, g))
 	}
-	g = g.DeepCopy()
+	before, g := g, g.DeepCopy()
 	if err := r.hold(ctx, g); err != nil {
 		return status.Quiet(err)
 	}
@@ -109,8 +111,8 @@ func (r *GatewayReconciler) Reconcile(ctx context.Context, g *networkingv1alpha1
 			report.Announce(r.Recorder, networkingv1alpha1.ReadyCondition, "Listen")
 		}
 	}()
-	v := &gatewayVisit{gateway: g}
-	for _, phase := range []func(context.Context, *gatewayVisit) error{r.check, r.checkGrant, r.listen, r.show, r.letGo} {
+	v := &gatewayVisit{before: before, gateway: g}
+	for _, phase := range []func(context.Context, *gatewayVisit) error{r.check, r.checkGrant, r.listen, r.show, r.confirm, r.letGo} {
 		if err := phase(ctx, v); err != nil {
 			showProblem(g, err)
 			return ctrl.Result{}, err

@@ -24,6 +24,7 @@ import (
 	"github.com/openfunction/openfunction/pkg/apply"
 	"github.com/openfunction/openfunction/pkg/networking"
 	"github.com/openfunction/openfunction/pkg/problem"
+	"github.com/openfunction/openfunction/pkg/status"
 )
 
 // listen makes the Kubernetes Gateway where the spec describes one, and brings it the listeners.
@@ -131,6 +132,14 @@ func (r *GatewayReconciler) adopt(ctx context.Context, g *networkingv1alpha1.Gat
 		}
 		return changed, err
 	})
+}
+
+// confirm makes sure of the Kubernetes Gateway before a verdict that the status does not have yet is told, and others are let go for it.
+func (r *GatewayReconciler) confirm(ctx context.Context, v *gatewayVisit) error {
+	if !status.Concludes(v.before, v.gateway) {
+		return nil
+	}
+	return apply.Confirm(ctx, r.Live, networking.GatewayKind, v.target)
 }
 
 // letGo takes the listeners away from Kubernetes Gateways that the spec does not name any more, once the one that it names is at work.

@@ -3,6 +3,8 @@
 package networking_test
 
 import (
+	"context"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -206,6 +208,12 @@ var _ = Describe("A Gateway with gatewayDef", func() {
 		eventually(ctx, "the Gateway to go", func() bool { return !exists[networkingv1alpha1.Gateway](ctx, platform, "hello") })
 		Expect(exists[gatewayv1.Gateway](ctx, w.Namespace, "hello")).To(BeFalse())
 		hear()
+	})
+
+	It("is not ready by what was so before a change that is taken back", func(ctx SpecContext) {
+		takeBack[networkingv1alpha1.Gateway](ctx, gateways, "hello", ours(defOwn, httpOnly), ours(defOwn, httpOnly+andHTTPS), func(ctx context.Context) bool {
+			return slices.Contains(listeners(ctx, "hello"), "ofn-https")
+		})
 	})
 
 	It("waits for its namespace", func(ctx SpecContext) {

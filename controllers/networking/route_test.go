@@ -134,21 +134,10 @@ var _ = Describe("The route of a Function", func() {
 		Expect(kept.UID).To(Equal(made.UID))
 	})
 
-	// What is undone is found in a cache that lags as it was before it was done, with a status that speaks of then.
 	DescribeTable("does not make it ready by what was so before a change that is taken back",
 		func(ctx SpecContext, lagging schema.GroupResource, changed string, isChanged func(context.Context) bool) {
-			before := function(route(viaHello))
-			apply(ctx, theirs("theirs"), ours(refTheirs, httpOnly), before)
-			settled(ctx)
-			hear := behind.hold(lagging)
-			apply(ctx, changed)
-			eventually(ctx, "the change", func() bool { return isChanged(ctx) })
-			apply(ctx, before)
-			isReadyAgain := func() bool { f := fn(ctx); return isFunctionReady(f) && f.Status.ObservedGeneration == f.Generation }
-			Consistently(isReadyAgain).WithTimeout(2 * time.Second).WithPolling(50 * time.Millisecond).Should(BeFalse())
-			Expect(isChanged(ctx)).To(BeTrue())
-			hear()
-			eventually(ctx, "the function to be as it was", func() bool { return isReadyAgain() && !isChanged(ctx) })
+			apply(ctx, theirs("theirs"), ours(refTheirs, httpOnly))
+			takeBack[corev1beta2.Function](ctx, lagging, "fn", function(route(viaHello)), changed, isChanged)
 		},
 		Entry("the HTTPRoute's host names", httpRoutes, function(route(viaHello, hostnames)), func(ctx context.Context) bool {
 			return slices.Contains(read[gatewayv1.HTTPRoute](ctx, "fn").Spec.Hostnames, "fn.example.com")

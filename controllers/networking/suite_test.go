@@ -236,6 +236,26 @@ func becomes[T any, P interface {
 	return object
 }
 
+// takeBack changes an object of ours, and takes that back before the controllers hear of what they have changed for it. In their cache they find all as
+// it was before, with a status that speaks of then; the object must not be called ready by that.
+func takeBack[T any, P interface {
+	*T
+	status.Object
+}](ctx context.Context, lagging schema.GroupResource, name, before, changed string, isChanged func(context.Context) bool) {
+	GinkgoHelper()
+	apply(ctx, before)
+	settled(ctx)
+	hear := behind.hold(lagging)
+	apply(ctx, changed)
+	eventually(ctx, "the change", func() bool { return isChanged(ctx) })
+	apply(ctx, before)
+	isReady := func() bool { return status.Says(read[T, P](ctx, name), status.Ready) }
+	Consistently(isReady).WithTimeout(2 * time.Second).WithPolling(50 * time.Millisecond).Should(BeFalse())
+	Expect(isChanged(ctx)).To(BeTrue())
+	hear()
+	eventually(ctx, "it to be as it was", func() bool { return isReady() && !isChanged(ctx) })
+}
+
 // listeners are the names of the listeners of a Kubernetes Gateway of the world, in order.
 func listeners(ctx context.Context, name string) []string {
 	GinkgoHelper()

@@ -122,22 +122,30 @@ func (s *Set) Confirm(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("finding the kind of a child: %w", err)
 		}
-		live := &metav1.PartialObjectMetadata{}
-		live.SetGroupVersionKind(kind)
-		if err := s.Live.Get(ctx, name.key, live); apierrors.IsNotFound(err) {
-			return Gone(child)
-		} else if err != nil {
-			return fmt.Errorf("reading %s %s: %w", kind.Kind, klog.KObj(child), err)
-		}
-		if !isSame(live, child) {
-			return lost(child, errors.New("the cache does not show its last change yet"))
+		if err := Confirm(ctx, s.Live, kind, child); err != nil {
+			return err
 		}
 		delete(s.believed, name)
 	}
 	return nil
 }
 
-// isSame tells whether two states of a child are of the same object and spec.
+// Confirm asks, past the cache, whether an object is of the spec that the cache shows; if not, the call has lost a race.
+func Confirm(ctx context.Context, from client.Reader, kind schema.GroupVersionKind, seen client.Object) error {
+	live := &metav1.PartialObjectMetadata{}
+	live.SetGroupVersionKind(kind)
+	if err := from.Get(ctx, client.ObjectKeyFromObject(seen), live); apierrors.IsNotFound(err) {
+		return Gone(seen)
+	} else if err != nil {
+		return fmt.Errorf("reading %s %s: %w", kind.Kind, klog.KObj(seen), err)
+	}
+	if !isSame(live, seen) {
+		return lost(seen, errors.New("the cache does not show its last change yet"))
+	}
+	return nil
+}
+
+// isSame tells whether two states are of the same object and spec. The hash stands for the spec of a kind whose objects have no generation.
 func isSame(a, b client.Object) bool {
 	return a.GetUID() == b.GetUID() && a.GetGeneration() == b.GetGeneration() && a.GetAnnotations()[AppliedAnnotation] == b.GetAnnotations()[AppliedAnnotation]
 }

@@ -91,6 +91,42 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
+func TestConcludesTellsWhatIsNews(t *testing.T) {
+	made := func(generation int64, mark func(f *corev1beta2.Function)) *corev1beta2.Function {
+		f := &corev1beta2.Function{ObjectMeta: metav1.ObjectMeta{Generation: generation}}
+		mark(f)
+		return f
+	}
+	ready := func(f *corev1beta2.Function) { status.MarkReady(f, "Ready", "Serving") }
+	stalled := func(f *corev1beta2.Function) { status.MarkStalled(f, "Broken", "Broken") }
+	reconciling := func(f *corev1beta2.Function) { status.MarkReconciling(f, "Starting", "Starting") }
+	// What was said of the generation before is not said of this one.
+	earlier := func(mark func(*corev1beta2.Function)) func(*corev1beta2.Function) {
+		return func(f *corev1beta2.Function) { f.Generation--; mark(f); f.Generation++ }
+	}
+	for name, test := range map[string]struct {
+		before, after func(f *corev1beta2.Function)
+		want          bool
+	}{
+		"the first verdict":           {func(*corev1beta2.Function) {}, ready, true},
+		"ready after a while":         {reconciling, ready, true},
+		"stalled after a while":       {reconciling, stalled, true},
+		"the other verdict":           {stalled, ready, true},
+		"ready as before":             {ready, ready, false},
+		"stalled as before":           {stalled, stalled, false},
+		"ready as the spec before":    {earlier(ready), ready, true},
+		"stalled as the spec before":  {earlier(stalled), stalled, true},
+		"no verdict any more":         {ready, reconciling, false},
+		"no verdict on the last spec": {ready, earlier(ready), false},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+			if got := status.Concludes(made(2, test.before), made(2, test.after)); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
 // summary is the one of Ready, Reconciling and Stalled that is True, with its reason unless it is Ready.
 func summary(object status.Object) string {
 	var found []string

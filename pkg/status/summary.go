@@ -53,6 +53,12 @@ func Says(object Object, conditionType string) bool {
 	return condition.Status == metav1.ConditionTrue && condition.ObservedGeneration == object.GetGeneration()
 }
 
+// Concludes tells whether an object is called Ready or Stalled after a call of its reconciler that was not called so, of the same generation,
+// before it.
+func Concludes(before, after Object) bool {
+	return Says(after, Ready) && !Says(before, Ready) || Says(after, Stalled) && !Says(before, Stalled)
+}
+
 // Summarize derives Ready, Reconciling and Stalled from the parts, in the order in which they come about: the first part that is not
 // True decides. False stalls the object, Unknown leaves it reconciling; what comes after waits for it either way. A part that is absent
 // does not count.
