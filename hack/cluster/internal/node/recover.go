@@ -86,7 +86,7 @@ func removeLeases(l layout.Layout) error {
 }
 
 // downPatience is short: what they still would write is removed a moment later.
-const downPatience = 5 * time.Second
+const downPatience = time.Second
 
 // Down stops and removes everything but the cache, telling what it does. It goes on after a failure, to remove as much as
 // it can.
