@@ -234,7 +234,7 @@ func (c *campaign) ofKind(k *kind, chosen []scenario, limit int) []plan {
 	if k.word == "nothing" && isShort() { // the run that the plans are made of was one, and will do where it ended as approved
 		plans = slices.DeleteFunc(plans, func(p plan) bool { return checkGolden(c.outcomes[p.scenario.name]) == nil })
 	}
-	slices.SortFunc(plans, func(a, b plan) int { return cmp.Compare(a.String(), b.String()) })
+	plans = sorted(plans)
 	draw := rand.New(rand.NewPCG(uint64(number(seedVariable, 1)), 0))
 	draw.Shuffle(len(plans), func(i, j int) { plans[i], plans[j] = plans[j], plans[i] })
 	if k.per == nil {
@@ -246,6 +246,23 @@ func (c *campaign) ofKind(k *kind, chosen []scenario, limit int) []plan {
 		taken[class]++
 		return taken[class] > limit
 	})
+}
+
+// sorted are plans in the order of their texts, each of which is made once: there may be a hundred thousand.
+func sorted(plans []plan) []plan {
+	type written struct {
+		plan
+		text string
+	}
+	all := make([]written, len(plans))
+	for i, p := range plans {
+		all[i] = written{p, p.String()}
+	}
+	slices.SortFunc(all, func(a, b written) int { return cmp.Compare(a.text, b.text) })
+	for i, w := range all {
+		plans[i] = w.plan
+	}
+	return plans
 }
 
 // execute runs the plans, each on a control plane of its lane: those that only disturb their own world, those that disturb every world, and those that
