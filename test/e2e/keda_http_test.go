@@ -5,9 +5,14 @@ package e2e
 import (
 	"time"
 
+	httpv1alpha1 "github.com/kedacore/http-add-on/operator/apis/http/v1alpha1"
+	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
 )
@@ -85,8 +90,9 @@ var _ = Describe("a function on the KEDA HTTP add-on", Label("keda-http"), Order
 
 	It("leaves nothing behind when it is deleted", func(ctx SpecContext) {
 		Expect(c.Delete(ctx, read(ctx, name))).To(Succeed())
-		Eventually(ctx, func() string {
-			return kubectl(ctx, "get", "fn,sv,deployments,services,httpscaledobjects,scaledobjects,ksvc,pods", "-o", "name")
-		}).WithPolling(seldom).ShouldNot(MatchRegexp(`/%s(-|\n|$)`, name))
+		Eventually(ctx, func() ([]string, error) {
+			return named(ctx, &corev1beta2.FunctionList{}, &corev1beta2.ServingList{}, &appsv1.DeploymentList{}, &corev1.ServiceList{},
+				&httpv1alpha1.HTTPScaledObjectList{}, &kedav1alpha1.ScaledObjectList{}, &kservingv1.ServiceList{}, &corev1.PodList{})
+		}).ShouldNot(ContainElement(belongTo(name)))
 	})
 })

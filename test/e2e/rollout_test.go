@@ -104,7 +104,7 @@ func versionsTakeOver(engine string) {
 		time.Sleep(time.Second)
 		answers := startPodLoad(ctx, name, 3*time.Second).answers(ctx)
 		Expect(answers).To(And(HaveLen(1), HaveKey("two")))
-		isGone(ctx, "sv", name+"--canary")
+		isGone(ctx, &corev1beta2.ServingList{}, name+"--canary")
 		Expect(read(ctx, name).Status.Rollout).To(BeNil())
 
 		answers = load.end(ctx)

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 
+	daprv1alpha1 "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
+	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -201,7 +203,9 @@ var _ = Describe("the manifests of the documents", Label("dapr", "keda", "knativ
 func remove(ctx context.Context, name string) {
 	GinkgoHelper()
 	kubectlWith(ctx, "", "delete", oldFunctions, name, "--timeout=60s")
-	Eventually(ctx, func() string { return kubectl(ctx, "get", "sv,components,scaledobjects", "-o", "name") }).WithPolling(seldom).ShouldNot(ContainSubstring("/" + name))
+	Eventually(ctx, func() ([]string, error) {
+		return named(ctx, &corev1beta2.ServingList{}, &daprv1alpha1.ComponentList{}, &kedav1alpha1.ScaledObjectList{})
+	}).ShouldNot(ContainElement(HavePrefix(name)))
 }
 
 // produce writes events to a topic of the broker in testdata/kafka.

@@ -10,7 +10,11 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
@@ -74,9 +78,10 @@ var _ = Describe("a function", Label("tekton", "knative"), long, Ordered, func()
 
 	It("leaves nothing behind when it is deleted", func(ctx SpecContext) {
 		Expect(c.Delete(ctx, read(ctx, name))).To(Succeed())
-		Eventually(ctx, func() string {
-			return kubectl(ctx, "get", "fn,fb,sv,taskruns,ksvc,revisions.serving.knative.dev,deployments,services,configmaps,pods", "-o", "name")
-		}).WithPolling(seldom).ShouldNot(MatchRegexp(`/%s(-|\n|$)`, name))
+		Eventually(ctx, func() ([]string, error) {
+			return named(ctx, &corev1beta2.FunctionList{}, &corev1beta2.BuilderList{}, &corev1beta2.ServingList{}, &tektonv1.TaskRunList{},
+				&kservingv1.ServiceList{}, &kservingv1.RevisionList{}, &appsv1.DeploymentList{}, &corev1.ServiceList{}, &corev1.ConfigMapList{}, &corev1.PodList{})
+		}).ShouldNot(ContainElement(belongTo(name)))
 	})
 })
 

@@ -18,8 +18,11 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -128,6 +131,26 @@ var _ = ReportAfterEach(func(ctx SpecContext, report SpecReport) {
 		AddReportEntry(strings.Join(args, " "), kubectl(ctx, args...))
 	}
 })
+
+// named are the names of the suite's objects in some lists: what kubectl would tell, without a program that starts each time it is asked.
+func named(ctx context.Context, lists ...client.ObjectList) ([]string, error) {
+	var names []string
+	for _, list := range lists {
+		if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			return nil, err
+		}
+		if err := meta.EachListItem(list, func(o runtime.Object) error {
+			names = append(names, o.(client.Object).GetName())
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+// belongTo matches the name of a function and the names of what is made for it.
+func belongTo(name string) types.GomegaMatcher { return MatchRegexp(`^%s(-|$)`, name) }
 
 // seldom is how often kubectl is asked over and over: every time it is a program that starts, on cores that the cluster needs.
 const seldom = time.Second

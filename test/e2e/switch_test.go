@@ -8,8 +8,10 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kservingv1 "knative.dev/serving/pkg/apis/serving/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1beta2 "github.com/openfunction/openfunction/apis/core/v1beta2"
@@ -26,10 +28,10 @@ func becomesAnswer(ctx context.Context, name, text string) {
 	Eventually(ctx, func() (string, error) { return answer(ctx, name) }).Should(Equal(text))
 }
 
-// isGone waits until an object of the namespace is no more.
-func isGone(ctx context.Context, kind, name string) {
+// isGone waits until an object of the namespace is in the list no more.
+func isGone(ctx context.Context, list client.ObjectList, name string) {
 	GinkgoHelper()
-	Eventually(ctx, func() string { return kubectl(ctx, "get", kind, "-o", "name") }).WithPolling(seldom).ShouldNot(MatchRegexp(`/%s(\n|$)`, name))
+	Eventually(ctx, func() ([]string, error) { return named(ctx, list) }).ShouldNot(ContainElement(name))
 }
 
 var _ = Describe("callers that do not stop", Label("knative", "keda-http", "router"), long, Ordered, func() {
@@ -52,13 +54,13 @@ var _ = Describe("callers that do not stop", Label("knative", "keda-http", "rout
 		apply(ctx, onEngine(name, "$WORKER", "keda"))
 		becomesAnswer(ctx, name, "one")
 		ready(ctx, name)
-		isGone(ctx, "ksvc", name+"--knative")
+		isGone(ctx, &kservingv1.ServiceList{}, name+"--knative")
 
 		By("Knative, until nothing of KEDA is left")
 		apply(ctx, onEngine(name, "$TWO", "knative"))
 		becomesAnswer(ctx, name, "two")
 		ready(ctx, name)
-		isGone(ctx, "deployments", name+"--http")
+		isGone(ctx, &appsv1.DeploymentList{}, name+"--http")
 		AddReportEntry("changed for", time.Since(start).Round(time.Second))
 		Expect(time.Since(start)).To(BeNumerically(">", time.Minute))
 
