@@ -35,10 +35,18 @@ test: ## unit, golden and control plane tests under the race detector
 		{ echo "The race detector needs gcc and libc6-dev; install them" >&2; exit 1; }
 	@for component in etcd kubernetes helm; do $(CLUSTER) build $$component >/dev/null; done # once; the suites would wait for it past their time
 	@rm -rf bin/audit && mkdir -p bin/audit
-	@# Vet is a part of make lint. Three packages at once: the longest one waits for controllers more than it works.
-	OPENFUNCTION_AUDIT=$(CURDIR)/bin/audit CGO_ENABLED=1 go test -race -p=3 -vet=off -ldflags=-w -count=1 -timeout=30m $$(go list ./... | grep -v -E '/test/(e2e|perf)')
+	@# Side by side: where the one waits for controllers, the other works.
+	@$(MAKE) --no-print-directory -j2 test-race test-apart
 	-go run ./test/sec/privileges config bin/audit # make sec fails on a difference
-	go test -count=1 -timeout=30m ./apis/core/v1beta1 # 10,000 objects a kind and direction, for which the race detector is too slow
+
+# Vet is a part of make lint. Three packages at once: the longest one waits for controllers more than it works.
+.PHONY: test-race
+test-race:
+	OPENFUNCTION_AUDIT=$(CURDIR)/bin/audit CGO_ENABLED=1 go test -race -p=3 -vet=off -ldflags=-w -count=1 -timeout=30m $$(go list ./... | grep -v -E '/test/(e2e|perf)')
+
+.PHONY: test-apart
+test-apart: # what the race detector is too slow for, 10,000 objects a kind and direction, and the cluster's own module
+	go test -count=1 -timeout=30m ./apis/core/v1beta1
 	go test -C hack/cluster ./...
 
 .PHONY: sec
@@ -49,7 +57,7 @@ sec: ## rights that are granted and not used, or used and not granted; secret va
 
 .PHONY: e2e
 e2e: ## Ginkgo suite on the local cluster, or the one KUBECONFIG names
-	go run github.com/onsi/ginkgo/v2/ginkgo --procs=3 --flake-attempts=2 --timeout=80m -v ./test/e2e
+	go run github.com/onsi/ginkgo/v2/ginkgo --procs=4 --flake-attempts=2 --timeout=80m -v ./test/e2e
 
 .PHONY: faults
 faults: ## the fault campaign: some plans under the race detector, then every scenario under every fault; PLAN='…' runs one plan again
