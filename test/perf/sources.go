@@ -14,4 +14,10 @@ var (
 	counterModule string
 	//go:embed testdata/counter.sum.txt
 	counterSum string
+	//go:embed testdata/bucket.go.txt
+	bucket string
+	//go:embed testdata/bucket.mod.txt
+	bucketModule string
+	//go:embed testdata/bucket.sum.txt
+	bucketSum string
 )
