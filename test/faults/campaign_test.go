@@ -234,7 +234,7 @@ func (c *campaign) ofKind(k *kind, chosen []scenario, limit int) []plan {
 	if k.word == "nothing" && isShort() { // the run that the plans are made of was one, and will do where it ended as approved
 		plans = slices.DeleteFunc(plans, func(p plan) bool { return checkGolden(c.outcomes[p.scenario.name]) == nil })
 	}
-	plans = sorted(plans)
+	slices.SortFunc(plans, func(a, b plan) int { return cmp.Compare(a.String(), b.String()) })
 	draw := rand.New(rand.NewPCG(uint64(number(seedVariable, 1)), 0))
 	draw.Shuffle(len(plans), func(i, j int) { plans[i], plans[j] = plans[j], plans[i] })
 	if k.per == nil {
@@ -246,23 +246,6 @@ func (c *campaign) ofKind(k *kind, chosen []scenario, limit int) []plan {
 		taken[class]++
 		return taken[class] > limit
 	})
-}
-
-// sorted are plans in the order of their texts, each of which is made once: there may be a hundred thousand.
-func sorted(plans []plan) []plan {
-	type written struct {
-		plan
-		text string
-	}
-	all := make([]written, len(plans))
-	for i, p := range plans {
-		all[i] = written{p, p.String()}
-	}
-	slices.SortFunc(all, func(a, b written) int { return cmp.Compare(a.text, b.text) })
-	for i, w := range all {
-		plans[i] = w.plan
-	}
-	return plans
 }
 
 // execute runs the plans, each on a control plane of its lane: those that only disturb their own world, those that disturb every world, and those that
@@ -424,15 +407,14 @@ func (c *campaign) through(ctx context.Context, on *plane, p plan) *outcome {
 	return o
 }
 
+// isLookedFor tells that a divergence is looked for: by a plan, or the first there is.
+func isLookedFor() bool { return os.Getenv(planVariable) != "" || os.Getenv(firstVariable) != "" }
+
 // isShort tells that this is the part of the campaign in `make test`, with which no divergence is looked for.
-func isShort() bool {
-	return os.Getenv(campaignVariable) != whole && os.Getenv(planVariable) == "" && os.Getenv(firstVariable) == ""
-}
+func isShort() bool { return os.Getenv(campaignVariable) != whole && !isLookedFor() }
 
 // isWhole tells that this is a part of `make faults`.
-func isWhole() bool {
-	return os.Getenv(campaignVariable) == whole && os.Getenv(planVariable) == "" && os.Getenv(firstVariable) == ""
-}
+func isWhole() bool { return os.Getenv(campaignVariable) == whole && !isLookedFor() }
 
 // again runs a plan that diverged twice more. One that does not do so each time depends on who was faster: in `make test` it is told, in `make
 // faults` it counts.

@@ -58,7 +58,7 @@ func (r *run) check(d disturbance, want *outcome, panics int) error {
 		errs = append(errs, diverges("panic", "a reconciler panicked"))
 	}
 	errs = append(errs, r.checkPauses(d), r.cached.changed())
-	if !isShort() && !isWhole() || strings.HasSuffix(r.world.Namespace, "0") { // it stops all others, and what is left behind is so each time
+	if isLookedFor() || strings.HasSuffix(r.world.Namespace, "0") { // it stops all others, and what is left behind is so each time
 		errs = append(errs, r.checkGoroutines())
 	}
 	laws := r.world.CheckLaws

@@ -68,7 +68,7 @@ func measureCluster(ctx context.Context, s settings) error {
 		if err := o.firstAnswer(ctx); err != nil {
 			return err
 		}
-		// What Tekton needs for any build, some 5 s, is in both times: with one library that is half of the second.
+		// What Tekton needs for any build is in both times: the less there is to compile, the more it hides.
 		if err := o.buildCache(ctx, "library", map[string]string{"hello.go": counter, "go.mod": counterModule, "go.sum": counterSum}); err != nil {
 			return err
 		}

@@ -56,7 +56,7 @@ type Kit struct {
 }
 
 // All lists every part, each after those it needs. Those that take longest to get ready come early, so that they do while the others are
-// installed: RabbitMQ boots for ten seconds, and Dapr's sentry begins anew when it sees the certificates that it has made.
+// installed: RabbitMQ boots for long, and Dapr's sentry begins anew when it sees the certificates that it has made.
 func All() []Part {
 	return []Part{coredns, helm, dapr, rabbitmq, tekton, knative, traefik, keda, kedaHTTP, redis, nats, mosquitto}
 }
