@@ -413,9 +413,6 @@ func isLookedFor() bool { return os.Getenv(planVariable) != "" || os.Getenv(firs
 // isShort tells that this is the part of the campaign in `make test`, with which no divergence is looked for.
 func isShort() bool { return os.Getenv(campaignVariable) != whole && !isLookedFor() }
 
-// isWhole tells that this is a part of `make faults`.
-func isWhole() bool { return os.Getenv(campaignVariable) == whole && !isLookedFor() }
-
 // again runs a plan that diverged twice more. One that does not do so each time depends on who was faster: in `make test` it is told, in `make
 // faults` it counts.
 func (c *campaign) again(ctx context.Context, on *plane, p plan, first *outcome) *outcome {
